@@ -20,6 +20,8 @@ export interface FinishedPack {
 
 export interface BlobLocation {
   readonly pack: PackId;
+  /** Key epoch of the pack. */
+  readonly epoch: number;
   readonly entry: PackEntry;
 }
 

@@ -1,0 +1,36 @@
+/**
+ * # Blob table: which blob lies where
+ *
+ * The disposable local answer to "is this blob in an alive pack, and where": made from the index segments that the
+ * journal names, without the packs that are dead. It holds one location a blob; when a pack dies, the table is made anew,
+ * so a copy elsewhere is found again. A miss is always safe (the blob is uploaded once more); a hit must be right.
+ *
+ * Two implementations under one contract (`test/contracts/blob-table-contract.ts`): LMDB, shared by processes and larger
+ * than memory if need be, each value with a keyed check; and typed arrays in memory.
+ */
+import type { BlobId, PackId, SegmentId } from '../../core/ids.ts';
+import type { IndexedPack } from '../format/index-segment.ts';
+import type { BlobLocation } from './repository.ts';
+
+/** What the table was made from. */
+export interface TableStamp {
+  readonly segments: ReadonlySet<SegmentId>;
+  readonly deadPacks: ReadonlySet<PackId>;
+}
+
+export interface BlobTable {
+  /** Segments and dead packs that the content stands for; empty for a new table. */
+  stamp(): TableStamp;
+  /** Adds the packs of one segment, without dead ones, and adds the segment to the stamp; one atomic step. */
+  add(segment: SegmentId, packs: readonly IndexedPack[]): void;
+  /** Declares packs dead for segments added from now on; only on an empty table. */
+  setDeadPacks(packs: ReadonlySet<PackId>): void;
+  /** Number of the pack that holds the blob, to compare and remember cheaply, or -1. */
+  packNumberOf(id: BlobId): number;
+  packAt(number: number): PackId;
+  get(id: BlobId): BlobLocation | undefined;
+  /** All packs in the table. */
+  packs(): Iterable<PackId>;
+  readonly size: number;
+  close(): void;
+}
