@@ -21,6 +21,7 @@
  *    them meanwhile. Returned arrays belong to the caller.
  * 7. **Errors** are `StorageError`s (or `CancelledError`). `retry: 'later'` marks what a retry may mend; everything else is
  *    final. Only the retry decorator retries.
+ * 8. **Pace.** `put`, `get` and `getRange` ask `pace`, where it is given, for every byte of the body they move.
  *
  * Every call ends soon after its `signal` aborts, with `CancelledError`.
  */
@@ -35,8 +36,17 @@ export interface ObjectInfo {
   readonly modifiedMs: number;
 }
 
+/**
+ * Leave to move a part of a body: resolves with how many of the `wantedBytes` may be moved now, at least 1. A store asks
+ * before each piece that it sends, and after each piece that it received before it takes the next, so that a limited
+ * rate flows evenly instead of in one burst an object. The time it takes is not lack of progress.
+ * @throws CancelledError when the call's signal aborts.
+ */
+export type Pace = (wantedBytes: number) => Promise<number>;
+
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  readonly pace?: Pace | undefined;
 }
 
 export interface ListOptions extends CallOptions {
