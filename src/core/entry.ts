@@ -18,11 +18,16 @@ function entry(caller: string, module: string): Entry {
 /** A worker thread of `module` (relative, without extension), as seen from the file `caller` (`import.meta.url`). */
 export function startWorker(caller: string, module: string, options: WorkerOptions = {}): Worker {
   const { url, args } = entry(caller, module);
-  return new Worker(url, { ...options, argv: [...args, ...(options.argv ?? [])] as string[] });
+  return new Worker(url, { ...options, argv: [...args, ...((options.argv ?? []) as readonly string[])] });
 }
 
 /** A child process with an IPC channel; the same rules as `startWorker`. */
-export function forkProcess(caller: string, module: string, args: readonly string[], options: ForkOptions): ChildProcess {
+export function forkProcess(
+  caller: string,
+  module: string,
+  args: readonly string[],
+  options: ForkOptions,
+): ChildProcess {
   const start = entry(caller, module);
   return fork(start.url, [...start.args, ...args], options);
 }

@@ -30,6 +30,8 @@ export type RunId = Branded<string, 'RunId'>;
 /** ULID-like, sortable by time: one task. */
 export type TaskId = Branded<string, 'TaskId'>;
 
+// The type parameter names the brand at each call.
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 function hexId<Id extends string>(what: string, length: number): (text: string) => Id {
   const shape = new RegExp(`^[0-9a-f]{${String(length)}}$`);
   return (text) => {
@@ -38,6 +40,7 @@ function hexId<Id extends string>(what: string, length: number): (text: string) 
   };
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 function bytesId<Id extends Uint8Array>(what: string): (bytes: Uint8Array) => Id {
   return (bytes) => {
     if (bytes.byteLength !== 32) throw new RangeError(`${what} must be 32 bytes`);

@@ -1,0 +1,38 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { KnipConfig } from 'knip';
+
+/** Modules started by name as worker thread or child process: no import leads to them. */
+function startedModules(): string[] {
+  const started: string[] = [];
+  for (const entry of readdirSync('src', { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+    const file = join(entry.parentPath, entry.name);
+    const calls = readFileSync(file, 'utf8').matchAll(
+      /(?:startWorker|forkProcess)\(\s*import\.meta\.url,\s*'(\.[^']+)'/g,
+    );
+    for (const call of calls) started.push(join(dirname(file), `${call[1] ?? ''}.ts`));
+  }
+  return started;
+}
+
+const config: KnipConfig = {
+  entry: [
+    'src/cli/main.ts!',
+    'src/core/entry-dev.mjs',
+    ...startedModules(),
+    'test/**/*.test.ts',
+    'test/support/setup.ts',
+    'test/**/*.fixture.ts',
+    'bench/**/main.ts',
+    'tools/*.{mjs,ts}',
+    'ui/src/main.ts',
+    'ui/vite.config.ts',
+  ],
+  project: ['src/**/*.{ts,mjs}', 'test/**/*.ts', 'bench/**/*.ts', 'tools/**/*.{mjs,ts}', 'ui/**/*.{ts,svelte}'],
+  ignore: ['test/fixtures/boundaries/**'],
+  // A type that an exported signature names is part of that signature.
+  ignoreExportsUsedInFile: true,
+};
+
+export default config;
