@@ -37,8 +37,7 @@ export type Priority = 'immediate' | 'next' | 'superior' | 'inferior' | 'on-idle
 
 /** What the task is about: a backup of the configuration, or a repository. */
 export type Subject =
-  | { readonly type: 'backup'; readonly backup: string }
-  | { readonly type: 'repository'; readonly repository: string };
+  { readonly type: 'backup'; readonly backup: string } | { readonly type: 'repository'; readonly repository: string };
 
 /** Options by kind, plain JSON values, checked by the kind itself. */
 export type TaskOptions = Readonly<Record<string, unknown>>;
@@ -64,6 +63,8 @@ export interface TaskProblem {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
+  /** Present when the same thing may go well after some time: the task is repeated while it has retries left. */
+  readonly retry?: 'later';
   /** Names of what is affected: chunk digest, index and position, file. */
   readonly context?: Readonly<Record<string, unknown>>;
 }
@@ -128,7 +129,8 @@ export type Task =
     });
 
 export type WaitingTask = Extract<Task, { state: 'queued' }>;
-export type RunningTask = Extract<Task, { state: 'running' }>;
+/** Started and not ended: also while it is being stopped. */
+export type RunningTask = Extract<Task, { state: 'running' | 'aborting' }>;
 export type EndedTask = Extract<Task, { state: EndState }>;
 
 /** Why a task waits: a closed union, rendered in words by the CLI and the UI. */
@@ -145,8 +147,8 @@ export type WaitingReason =
 export type TaskEvent =
   | { readonly type: 'task.queued'; readonly task: WaitingTask; readonly merged: boolean }
   | { readonly type: 'task.changed'; readonly task: WaitingTask }
-  | { readonly type: 'task.started'; readonly task: Extract<Task, { state: 'running' | 'aborting' }> }
-  | { readonly type: 'task.aborting'; readonly task: Extract<Task, { state: 'running' | 'aborting' }> }
+  | { readonly type: 'task.started'; readonly task: RunningTask }
+  | { readonly type: 'task.aborting'; readonly task: RunningTask }
   | { readonly type: 'task.progress'; readonly id: TaskId; readonly progress: TaskProgress }
   | { readonly type: 'task.warning'; readonly id: TaskId; readonly problem: TaskProblem }
   | { readonly type: 'task.ended'; readonly task: EndedTask };

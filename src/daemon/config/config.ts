@@ -10,6 +10,7 @@
  *
  * Times are in milliseconds, sizes in bytes, rates in bytes per second.
  */
+import type { KeepRules } from '../../core/keep.ts';
 import type { Secret } from '../../core/secret.ts';
 
 export interface Config {
@@ -100,17 +101,6 @@ export interface Schedule {
   readonly text: string;
 }
 
-/** How many snapshots of a group to keep, by period; all zero or absent keeps everything. */
-export interface Keep {
-  readonly last: number;
-  readonly hourly: number;
-  readonly daily: number;
-  readonly weekly: number;
-  readonly monthly: number;
-  readonly yearly: number;
-  readonly withinMs: number;
-}
-
 export interface PbsSourceConfig {
   readonly type: 'pbs';
   readonly datastore: string;
@@ -128,7 +118,7 @@ export interface PbsSourceConfig {
 /** One repository of a backup, with the retention that counts there. */
 export interface BackupRepository {
   readonly name: string;
-  readonly keep: Keep;
+  readonly keep: KeepRules;
 }
 
 export interface LimitsConfig {

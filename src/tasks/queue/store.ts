@@ -68,7 +68,7 @@ export interface Ended {
 
 /** What of the queue was cut off by the end of an earlier boot. */
 export interface Interrupted {
-  readonly task: RunningTask | Extract<Task, { state: 'aborting' }>;
+  readonly task: RunningTask;
   readonly interruptions: number;
 }
 
@@ -98,7 +98,7 @@ export interface HistoryQuery {
 /** All that waits and runs: what a daemon loads at start. */
 export interface LiveTasks {
   readonly waiting: readonly Waiting[];
-  readonly running: readonly (RunningTask | Extract<Task, { state: 'aborting' }>)[];
+  readonly running: readonly RunningTask[];
   readonly pauses: readonly Pause[];
 }
 
@@ -116,7 +116,7 @@ export interface QueueStore {
   /** queued → running. */
   start(id: TaskId, startedMs: number, boot: string): Promise<RunningTask>;
   /** running → aborting. */
-  abort(id: TaskId): Promise<Extract<Task, { state: 'aborting' }>>;
+  abort(id: TaskId): Promise<RunningTask>;
   /** queued, running, aborting → ended. */
   end(id: TaskId, ending: Ending): Promise<Ended>;
   /** Moves a waiting task. Answers all waiting tasks whose position or priority changed. */
