@@ -35,7 +35,7 @@ const timerModules = ['node:timers', 'node:timers/promises', 'timers', 'timers/p
 );
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'node_modules/', '.nestegg-demo/', 'test/fixtures/boundaries/'] },
+  { ignores: ['dist/', 'coverage/', 'node_modules/', '.nestegg-demo/'] },
   js.configs.recommended,
   {
     languageOptions: { globals: globals.node },

@@ -30,7 +30,6 @@ const config: KnipConfig = {
     'ui/vite.config.ts',
   ],
   project: ['src/**/*.{ts,mjs}', 'test/**/*.ts', 'bench/**/*.ts', 'tools/**/*.{mjs,ts}', 'ui/**/*.{ts,svelte}'],
-  ignore: ['test/fixtures/boundaries/**'],
   // A type that an exported signature names is part of that signature.
   ignoreExportsUsedInFile: true,
 };
