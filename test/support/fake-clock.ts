@@ -97,7 +97,6 @@ export class FakeClock implements Clock {
         idle = 0;
       } else if (++idle > idleTurns) throw new Error('nobody sleeps, and still the work does not end');
     }
-    return work;
   }
 
   #next(): Sleeper | undefined {
