@@ -8,14 +8,26 @@
  * Two implementations under one contract (`test/contracts/blob-table-contract.ts`): LMDB, shared by processes and larger
  * than memory if need be, each value with a keyed check; and typed arrays in memory.
  */
+import { toHex } from '../../core/bytes.ts';
 import type { BlobId, PackId, SegmentId } from '../../core/ids.ts';
 import type { IndexedPack } from '../format/index-segment.ts';
 import type { BlobLocation } from './repository.ts';
 
+/** What must not be used: whole packs (`<pack id>`) and single blobs of packs (`<pack id>/<blob id in hex>`). */
+export type DeadSet = ReadonlySet<string>;
+
+/** The packs without what is dead. */
+export function alivePart(packs: readonly IndexedPack[], dead: DeadSet): readonly IndexedPack[] {
+  if (dead.size === 0) return packs;
+  return packs
+    .filter((pack) => !dead.has(pack.id))
+    .map((pack) => ({ ...pack, entries: pack.entries.filter((entry) => !dead.has(`${pack.id}/${toHex(entry.id)}`)) }));
+}
+
 /** What the table was made from. */
 export interface TableStamp {
   readonly segments: ReadonlySet<SegmentId>;
-  readonly deadPacks: ReadonlySet<PackId>;
+  readonly dead: DeadSet;
 }
 
 export interface BlobTable {
@@ -23,8 +35,8 @@ export interface BlobTable {
   stamp(): TableStamp;
   /** Adds the packs of one segment, without dead ones, and adds the segment to the stamp; one atomic step. */
   add(segment: SegmentId, packs: readonly IndexedPack[]): void;
-  /** Declares packs dead for segments added from now on; only on an empty table. */
-  setDeadPacks(packs: ReadonlySet<PackId>): void;
+  /** Declares what is dead for segments added from now on; only on an empty table. */
+  setDead(dead: DeadSet): void;
   /** Number of the pack that holds the blob, to compare and remember cheaply, or -1. */
   packNumberOf(id: BlobId): number;
   packAt(number: number): PackId;
@@ -32,5 +44,5 @@ export interface BlobTable {
   /** All packs in the table. */
   packs(): Iterable<PackId>;
   readonly size: number;
-  close(): void;
+  close(): Promise<void>;
 }

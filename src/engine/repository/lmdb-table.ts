@@ -4,11 +4,17 @@ import { asBuffer } from '../../core/bytes.ts';
 import { packId, segmentId, type BlobId, type PackId, type SegmentId } from '../../core/ids.ts';
 import { KeyedBlake3 } from '../crypto/blake3.ts';
 import type { IndexedPack } from '../format/index-segment.ts';
-import { blobKindNumber, blobKindOf, type PackEntry } from '../format/pack.ts';
-import type { BlobTable, TableStamp } from './blob-table.ts';
+import { blobKindNumber, blobKindOf, type PackEntry } from '../format/blob.ts';
+import { alivePart, type BlobTable, type DeadSet, type TableStamp } from './blob-table.ts';
 import type { BlobLocation } from './repository.ts';
 
 type Lmdb = typeof import('lmdb');
+
+interface TablePack {
+  readonly id: PackId;
+  readonly epoch: number;
+  readonly packBytes: number;
+}
 
 const valueLength = 22;
 const checkLength = 4;
@@ -32,7 +38,7 @@ export class LmdbTable implements BlobTable {
   readonly #blobs: Database<Buffer, Buffer>;
   readonly #meta: Database<Buffer, string>;
   readonly #check: KeyedBlake3;
-  readonly #packs: { id: PackId; epoch: number }[] = [];
+  readonly #packs: TablePack[] = [];
 
   constructor(lmdb: Lmdb, directory: string) {
     this.#root = lmdb.open<Buffer, Buffer>({ path: directory, encoding: 'binary', keyEncoding: 'binary', maxDbs: 2 });
@@ -48,21 +54,20 @@ export class LmdbTable implements BlobTable {
 
   stamp(): TableStamp {
     return {
-      segments: new Set(this.#ids('segments').map((id) => segmentId(id))),
-      deadPacks: new Set(this.#ids('dead').map((id) => packId(id))),
+      segments: new Set(this.#segments()),
+      dead: this.#dead(),
     };
   }
 
-  setDeadPacks(packs: ReadonlySet<PackId>): void {
-    this.#meta.putSync('dead', Buffer.from([...packs].join('')));
+  setDead(dead: DeadSet): void {
+    this.#meta.putSync('dead', Buffer.from([...dead].join(' ')));
   }
 
   add(segment: SegmentId, packs: readonly IndexedPack[]): void {
     this.#root.transactionSync(() => {
-      const segments = this.#ids('segments');
+      const segments = this.#segments();
       if (segments.includes(segment)) return;
-      const dead = new Set(this.#ids('dead'));
-      for (const pack of packs) if (!dead.has(pack.id)) this.#addPack(pack);
+      for (const pack of alivePart(packs, this.#dead())) this.#addPack(pack);
       this.#meta.putSync('segments', Buffer.from([...segments, segment].join('')));
     });
   }
@@ -79,7 +84,7 @@ export class LmdbTable implements BlobTable {
   get(id: BlobId): BlobLocation | undefined {
     const value = this.#value(id);
     if (!value) return undefined;
-    const pack = this.#pack(value.readUInt32LE(0));
+    const number = value.readUInt32LE(0);
     const entry: PackEntry = {
       kind: blobKindOf(value.readUInt8(16)),
       codec: value.readUInt8(17) === 0 ? 0 : 1,
@@ -88,20 +93,22 @@ export class LmdbTable implements BlobTable {
       sealedLength: value.readUInt32LE(8),
       plainLength: value.readUInt32LE(12),
     };
-    return { pack: pack.id, epoch: pack.epoch, entry };
+    // Only now: the value lies in a buffer that the next read uses again.
+    const pack = this.#pack(number);
+    return { pack: pack.id, epoch: pack.epoch, packBytes: pack.packBytes, entry };
   }
 
   *packs(): Generator<PackId> {
     for (let number = 0; number < this.#packCount(); number += 1) yield this.packAt(number);
   }
 
-  close(): void {
-    void this.#root.close();
+  async close(): Promise<void> {
+    await this.#root.close();
   }
 
   #addPack(pack: IndexedPack): void {
     const number = this.#packCount();
-    this.#meta.putSync(`pack:${String(number)}`, Buffer.from(`${pack.id}${String(pack.epoch)}`));
+    this.#meta.putSync(`pack:${String(number)}`, Buffer.from([pack.id, pack.epoch, pack.sizeBytes].join(' ')));
     this.#meta.putSync('packs', Buffer.from(String(number + 1)));
     for (const entry of pack.entries) {
       const key = asBuffer(entry.id);
@@ -130,11 +137,11 @@ export class LmdbTable implements BlobTable {
     return value;
   }
 
-  #pack(number: number): { readonly id: PackId; readonly epoch: number } {
+  #pack(number: number): TablePack {
     const known = this.#packs[number];
     if (known) return known;
-    const text = this.#meta.get(`pack:${String(number)}`)?.toString() ?? '';
-    const pack = { id: packId(text.slice(0, 64)), epoch: Number(text.slice(64)) };
+    const [id, epoch, packBytes] = (this.#meta.get(`pack:${String(number)}`)?.toString() ?? '').split(' ');
+    const pack = { id: packId(id ?? ''), epoch: Number(epoch), packBytes: Number(packBytes) };
     this.#packs[number] = pack;
     return pack;
   }
@@ -143,8 +150,13 @@ export class LmdbTable implements BlobTable {
     return Number(this.#meta.get('packs')?.toString() ?? '0');
   }
 
-  #ids(name: 'segments' | 'dead'): string[] {
-    return this.#meta.get(name)?.toString().match(/.{64}/g) ?? [];
+  #segments(): SegmentId[] {
+    return (this.#meta.get('segments')?.toString().match(/.{64}/g) ?? []).map((id) => segmentId(id));
+  }
+
+  #dead(): DeadSet {
+    const text = this.#meta.get('dead')?.toString() ?? '';
+    return new Set(text === '' ? [] : text.split(' '));
   }
 
   #checkKey(): Uint8Array {

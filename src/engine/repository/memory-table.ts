@@ -1,7 +1,7 @@
 import type { BlobId, PackId, SegmentId } from '../../core/ids.ts';
 import type { IndexedPack } from '../format/index-segment.ts';
-import { blobKindOf, blobKindNumber } from '../format/pack.ts';
-import type { BlobTable, TableStamp } from './blob-table.ts';
+import { blobKindNumber, blobKindOf } from '../format/blob.ts';
+import { alivePart, type BlobTable, type DeadSet, type TableStamp } from './blob-table.ts';
 import { IdTable } from './id-table.ts';
 import type { BlobLocation } from './repository.ts';
 
@@ -11,32 +11,32 @@ const width = 5;
 /** The table in typed arrays: where LMDB does not load, and for blobs stored by a session but not yet named by the journal. */
 export class MemoryTable implements BlobTable {
   readonly #ids = new IdTable(width);
-  readonly #packs: { readonly id: PackId; readonly epoch: number }[] = [];
+  readonly #packs: { readonly id: PackId; readonly epoch: number; readonly packBytes: number }[] = [];
   readonly #segments = new Set<SegmentId>();
-  #dead: ReadonlySet<PackId> = new Set();
+  #dead: DeadSet = new Set();
 
   get size(): number {
     return this.#ids.size;
   }
 
   stamp(): TableStamp {
-    return { segments: this.#segments, deadPacks: this.#dead };
+    return { segments: this.#segments, dead: this.#dead };
   }
 
-  setDeadPacks(packs: ReadonlySet<PackId>): void {
-    this.#dead = new Set(packs);
+  setDead(dead: DeadSet): void {
+    this.#dead = new Set(dead);
   }
 
   add(segment: SegmentId, packs: readonly IndexedPack[]): void {
+    if (this.#segments.has(segment)) return;
     this.addPacks(packs);
     this.#segments.add(segment);
   }
 
   /** Packs without a segment: only for a session's own, confirmed packs. */
   addPacks(packs: readonly IndexedPack[]): void {
-    for (const pack of packs) {
-      if (this.#dead.has(pack.id)) continue;
-      const number = this.#packs.push({ id: pack.id, epoch: pack.epoch }) - 1;
+    for (const pack of alivePart(packs, this.#dead)) {
+      const number = this.#packs.push({ id: pack.id, epoch: pack.epoch, packBytes: pack.sizeBytes }) - 1;
       for (const entry of pack.entries) {
         if (this.#ids.find(entry.id) >= 0) continue;
         const index = this.#ids.put(entry.id);
@@ -69,6 +69,7 @@ export class MemoryTable implements BlobTable {
     return {
       pack: pack.id,
       epoch: pack.epoch,
+      packBytes: pack.packBytes,
       entry: {
         kind: blobKindOf(Math.floor(form / 256)),
         codec: form % 256 === 0 ? 0 : 1,
@@ -84,7 +85,7 @@ export class MemoryTable implements BlobTable {
     for (const pack of this.#packs) yield pack.id;
   }
 
-  close(): void {
-    // Nothing outlives the process.
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 }

@@ -7,7 +7,7 @@
  * the store; no method trusts a byte that it did not authenticate in this call.
  */
 import type { BlobId, PackId, RepositoryId, RunId, SnapshotId, WriterId } from '../../core/ids.ts';
-import type { BlobKind, BlobRef, PackEntry } from '../format/pack.ts';
+import type { BlobKind, BlobRef, PackEntry } from '../format/blob.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/snapshot.ts';
 
@@ -16,12 +16,16 @@ export interface FinishedPack {
   readonly id: PackId;
   readonly bytes: Uint8Array;
   readonly entries: readonly PackEntry[];
+  /** Of the keys that it is sealed with. */
+  readonly epoch: number;
 }
 
 export interface BlobLocation {
   readonly pack: PackId;
   /** Key epoch of the pack. */
   readonly epoch: number;
+  /** Length of the whole pack. */
+  readonly packBytes: number;
   readonly entry: PackEntry;
 }
 
@@ -105,13 +109,6 @@ export interface WriteSession {
   abandon(): Promise<void>;
 }
 
-export interface ReadBlob {
-  readonly id: BlobId;
-  readonly kind: BlobKind;
-  /** Plain content (for a PBS chunk: the DataBlob as PBS stored it), authenticated; its digest is checked by `readContent`. */
-  readonly bytes: Uint8Array;
-}
-
 export interface Repository {
   readonly id: RepositoryId;
   readonly name: string;
@@ -129,12 +126,17 @@ export interface Repository {
   readRecord(summary: Pick<SnapshotSummary, 'record'>, signal?: AbortSignal): Promise<SnapshotRecord>;
 
   blobId(kind: BlobKind, ref: BlobRef): BlobId;
+  /** Reads the index, if it was not read yet; `locate` needs it. `write` and `readContent` do it by themselves. */
+  loadIndex(signal?: AbortSignal): Promise<void>;
   /** Where a blob lies, if it is in an alive pack and not marked damaged. */
   locate(id: BlobId): BlobLocation | undefined;
   /** One content, with its digest checked. @throws CorruptionError, NotFoundError, StorageError. */
   readContent(kind: Exclude<BlobKind, 'pbs-chunk'>, ref: BlobRef, signal?: AbortSignal): Promise<Uint8Array>;
   /** Sealed bytes of a pack or of a part of it; for restore workers and checks. */
   readPack(pack: PackId, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+
+  /** Every place where the blob lies, slowly but without the cache: for when a read failed. */
+  locateAll(id: BlobId, signal?: AbortSignal): Promise<readonly BlobLocation[]>;
 
   /** Starts a run of writes. @throws NesteggError `repository.feature` when this program may not write here. */
   write(options: { readonly run: RunId; readonly signal?: AbortSignal | undefined }): Promise<WriteSession>;

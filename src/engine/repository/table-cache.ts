@@ -1,10 +1,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '../../core/bytes.ts';
-import type { PackId, SegmentId } from '../../core/ids.ts';
+import type { SegmentId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import type { IndexedPack } from '../format/index-segment.ts';
-import type { BlobTable, TableStamp } from './blob-table.ts';
+import type { BlobTable, DeadSet, TableStamp } from './blob-table.ts';
 import { loadLmdb, LmdbTable } from './lmdb-table.ts';
 import { MemoryTable } from './memory-table.ts';
 
@@ -12,9 +12,10 @@ export interface TableRequest {
   /** Folder for tables of this repository, or `undefined` to keep nothing. */
   readonly directory: string | undefined;
   readonly segments: ReadonlySet<SegmentId>;
-  readonly deadPacks: ReadonlySet<PackId>;
+  readonly dead: DeadSet;
   readonly random: Random;
-  readonly readSegment: (id: SegmentId) => Promise<readonly IndexedPack[]>;
+  /** The packs of a segment, or `undefined` when it is lost: then it stays out of the table. */
+  readonly readSegment: (id: SegmentId) => Promise<readonly IndexedPack[] | undefined>;
   /** `lmdb` and `memory` force one; `auto` takes LMDB where it loads and there is a folder for it. */
   readonly kind?: 'auto' | 'lmdb' | 'memory';
 }
@@ -42,14 +43,14 @@ export async function addSegments(
   for (let at = 0; at < missing.length; at += parallelReads) {
     const batch = missing.slice(at, at + parallelReads);
     const read = await Promise.all(batch.map(async (id) => ({ id, packs: await wanted.readSegment(id) })));
-    for (const { id, packs } of read) table.add(id, packs);
+    for (const { id, packs } of read) if (packs) table.add(id, packs);
   }
 }
 
 /** Whether a table with this stamp can be brought up to date by adding alone. */
-export function fits(stamp: TableStamp, segments: ReadonlySet<SegmentId>, deadPacks: ReadonlySet<PackId>): boolean {
-  if (stamp.deadPacks.size !== deadPacks.size) return false;
-  for (const pack of deadPacks) if (!stamp.deadPacks.has(pack)) return false;
+export function fits(stamp: TableStamp, segments: ReadonlySet<SegmentId>, dead: DeadSet): boolean {
+  if (stamp.dead.size !== dead.size) return false;
+  for (const each of dead) if (!stamp.dead.has(each)) return false;
   for (const segment of stamp.segments) if (!segments.has(segment)) return false;
   return true;
 }
@@ -62,10 +63,10 @@ async function keptTable(request: TableRequest): Promise<BlobTable | undefined> 
   for (const name of await readdir(request.directory)) {
     const path = join(request.directory, name);
     const table = found ? undefined : tryOpen(() => new LmdbTable(lmdb, path));
-    if (table && fits(table.stamp(), request.segments, request.deadPacks)) {
+    if (table && fits(table.stamp(), request.segments, request.dead)) {
       found = table;
     } else {
-      table?.close();
+      await table?.close();
       await rm(path, { recursive: true, force: true });
     }
   }
@@ -78,7 +79,7 @@ async function newTable(request: TableRequest): Promise<BlobTable> {
     lmdb && request.directory !== undefined
       ? new LmdbTable(lmdb, join(request.directory, toHex(request.random.bytes(8))))
       : new MemoryTable();
-  if (request.deadPacks.size > 0) table.setDeadPacks(request.deadPacks);
+  if (request.dead.size > 0) table.setDead(request.dead);
   return table;
 }
 

@@ -1,0 +1,65 @@
+import type { Clock } from '../../core/clock.ts';
+import { fromHex } from '../../core/bytes.ts';
+import { blobId, packId, type CheckpointId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Random } from '../../core/random.ts';
+import { decodeCheckpoint, encodeCheckpoint, type CheckpointState } from '../format/checkpoint.ts';
+import type { RepositoryKeys } from '../format/keys.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { View } from './fold.ts';
+
+/** A checkpoint is written after this many entries, or this long after the last one. */
+export const checkpointEvery = { entries: 500, ms: 24 * 3_600_000 } as const;
+
+/** Runs silent for longer are not carried on: nobody resumes them under their own name any more. */
+const forgetRunsAfterMs = 30 * 24 * 3_600_000;
+
+export interface CheckpointParts {
+  readonly storage: Storage;
+  readonly keys: RepositoryKeys;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * Writes a checkpoint of `view` when one is due, and reads it back. A view with gaps is never folded away.
+ * @throws StorageError, CorruptionError when what was stored does not open.
+ */
+export async function checkpointIfDue(
+  parts: CheckpointParts,
+  view: View,
+  signal?: AbortSignal,
+): Promise<CheckpointId | undefined> {
+  const { storage, keys, clock, random, logger } = parts;
+  const age = clock.now() - view.checkpointMs;
+  const due = view.beyond.length >= checkpointEvery.entries || (view.beyond.length > 0 && age >= checkpointEvery.ms);
+  const young = view.checkpoint === undefined && view.beyond.length < checkpointEvery.entries;
+  if (!due || young || !view.closed || view.refused.size > 0) return undefined;
+  const made = encodeCheckpoint(keys, stateOf(view, clock.now()), random);
+  await storage.put(made.name, made.bytes, { signal });
+  decodeCheckpoint(keys, made.name, await storage.get(made.name, { signal }));
+  logger.info('repository.checkpoint', { entries: view.coveredEntries + view.beyond.length });
+  return made.id;
+}
+
+export function stateOf(view: View, timeMs: number): CheckpointState {
+  const damagedPacks = [...view.damaged].filter((dead) => !dead.includes('/'));
+  const damagedBlobs = [...view.damaged].filter((dead) => dead.includes('/'));
+  return {
+    entries: view.coveredEntries + view.beyond.length,
+    extends: view.checkpoint,
+    heads: view.heads,
+    recent: view.recent,
+    snapshots: [...view.snapshots.values()],
+    segments: [...view.segments],
+    progress: [...view.runs.values()].filter((run) => timeMs - run.timeMs < forgetRunsAfterMs),
+    damaged: {
+      packs: damagedPacks.map((pack) => packId(pack)),
+      blobs: damagedBlobs.map((dead) => [packId(dead.slice(0, 64)), blobId(fromHex(dead.slice(65)))] as const),
+    },
+    features: view.features,
+    maintainers: [...view.maintainers],
+    timeMs,
+  };
+}

@@ -1,0 +1,375 @@
+import { CancelledError, NesteggError } from '../../core/errors.ts';
+import { toHex } from '../../core/bytes.ts';
+import type { Clock } from '../../core/clock.ts';
+import {
+  digest,
+  packId,
+  snapshotId,
+  type BlobId,
+  type PackId,
+  type RunId,
+  type SegmentId,
+  type SnapshotId,
+} from '../../core/ids.ts';
+import type { Random } from '../../core/random.ts';
+import { encodeContent, type CompressionLevel } from '../compression/compress.ts';
+import { blake3 } from '../crypto/blake3.ts';
+import type { EntryContent, SnapshotLine } from '../format/entry.ts';
+import { encodeIndexSegment, type IndexedPack } from '../format/index-segment.ts';
+import type { RepositoryKeys } from '../format/keys.ts';
+import { packName, segmentName } from '../format/names.ts';
+import type { BlobKind, BlobRef } from '../format/blob.ts';
+import { PackBuilder } from '../format/pack.ts';
+import { encodeSnapshotRecord, type SnapshotRecord } from '../format/snapshot.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { BlobTable, DeadSet } from './blob-table.ts';
+import { Claims } from './claims.ts';
+import type { View } from './fold.ts';
+import type { JournalWriter } from './journal-writer.ts';
+import { MemoryTable } from './memory-table.ts';
+import type { ClaimResult, CommitResult, FinishedPack, SessionTotals, SnapshotSummary, WriteSession } from './repository.ts';
+
+/** An index segment and a progress entry are written at least this often during a run. */
+export const progressEvery = { packs: 256, ms: 3_600_000 } as const;
+
+/** Summaries in one entry: far below the limit of an entry. */
+const linesPerEntry = 64;
+
+export interface SessionParts {
+  readonly run: RunId;
+  readonly storage: Storage;
+  readonly keys: RepositoryKeys;
+  readonly writer: JournalWriter;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly packBytes: number;
+  readonly compression: CompressionLevel;
+  /** The blob table that counts now: it changes when packs die. */
+  readonly table: () => BlobTable;
+  readonly view: () => View;
+  /** Reads the journal again; afterwards `table` and `view` answer for it. */
+  readonly refresh: (signal?: AbortSignal) => Promise<void>;
+  /** After packs of this session were confirmed: they count as listed. */
+  readonly stored: (pack: PackId) => void;
+  readonly checkpoint: (signal?: AbortSignal) => Promise<void>;
+  readonly ended: () => Promise<void>;
+}
+
+/** A commit that is not finished: what is still to be written, or to be mended. */
+interface Unfinished {
+  readonly lines: readonly SnapshotLine[];
+  readonly contents: (segments: readonly SegmentId[]) => readonly EntryContent[];
+  written: boolean;
+}
+
+export class Session implements WriteSession {
+  readonly run: RunId;
+  readonly #parts: SessionParts;
+  readonly #claims = new Claims();
+  readonly #reliedOn = new Set<PackId>();
+  #knownDead: DeadSet;
+  #own = new MemoryTable();
+  #metadata: PackBuilder | undefined;
+  /** Confirmed packs that no segment lists yet. */
+  #unlisted: IndexedPack[] = [];
+  /** Segments in the store that no entry names yet. */
+  #unnamed: { readonly id: SegmentId; readonly packs: readonly IndexedPack[] }[] = [];
+  /** Objects stored since the last barrier. */
+  #unsettled: string[] = [];
+  #unfinished: Unfinished | undefined;
+  #lastProgressMs: number;
+  #turn: Promise<unknown> = Promise.resolve();
+  #broken: unknown;
+  #open = true;
+  #totals = { storedBytes: 0, storedPacks: 0, newBlobs: 0 };
+
+  constructor(parts: SessionParts) {
+    this.run = parts.run;
+    this.#parts = parts;
+    this.#lastProgressMs = parts.clock.monotonic();
+    this.#knownDead = parts.view().damaged;
+  }
+
+  get totals(): SessionTotals {
+    return { ...this.#totals };
+  }
+
+  claim(id: BlobId): ClaimResult {
+    const table = this.#parts.table();
+    const number = table.packNumberOf(id);
+    if (number >= 0) {
+      this.#reliedOn.add(table.packAt(number));
+      return 'known';
+    }
+    return this.#own.packNumberOf(id) >= 0 ? 'known' : this.#claims.claim(id);
+  }
+
+  disclaim(id: BlobId): void {
+    this.#claims.fail(id);
+  }
+
+  async addPack(pack: FinishedPack, signal?: AbortSignal): Promise<void> {
+    this.#check();
+    try {
+      const name = packName(pack.id);
+      await this.#parts.storage.put(name, pack.bytes, { signal });
+      this.#unsettled.push(name);
+    } catch (error) {
+      throw this.#break(error);
+    }
+    const indexed = {
+      id: pack.id,
+      sizeBytes: pack.bytes.byteLength,
+      epoch: pack.epoch,
+      entries: pack.entries,
+    };
+    this.#own.addPacks([indexed]);
+    this.#unlisted.push(indexed);
+    this.#reliedOn.add(pack.id);
+    this.#parts.stored(pack.id);
+    this.#totals.storedBytes += indexed.sizeBytes;
+    this.#totals.storedPacks += 1;
+    this.#totals.newBlobs += pack.entries.length;
+    if (this.#progressIsDue()) await this.#inTurn(() => this.#progress(signal));
+  }
+
+  async addBlob(kind: Exclude<BlobKind, 'pbs-chunk'>, content: Uint8Array, signal?: AbortSignal): Promise<BlobRef> {
+    this.#check();
+    const ref: BlobRef = { digest: digest(blake3(content)), length: content.byteLength };
+    const id = this.#parts.keys.blobId(kind, ref);
+    if (this.claim(id) !== 'new') return ref;
+    const { codec, encoded } = encodeContent(content, this.#parts.compression);
+    this.#metadata ??= this.#newBuilder();
+    if (!this.#metadata.add(kind, id, codec, encoded, content.byteLength)) {
+      const full = this.#metadata.finish();
+      this.#metadata = this.#newBuilder();
+      this.#metadata.add(kind, id, codec, encoded, content.byteLength);
+      await this.addPack(full, signal);
+    }
+    return ref;
+  }
+
+  async flush(signal?: AbortSignal): Promise<void> {
+    this.#check();
+    await this.#finishMetadata(signal);
+    await this.#inTurn(() => this.#progress(signal));
+  }
+
+  async commit(records: readonly SnapshotRecord[], signal?: AbortSignal): Promise<CommitResult> {
+    const lines: SnapshotLine[] = [];
+    for (const record of records) lines.push(await this.#line(record, signal));
+    const run = this.run;
+    return this.#finish(lines, signal, (segments) =>
+      inGroups(lines).map((snapshots, index) => ({
+        kind: 'snapshot',
+        run,
+        snapshots,
+        segments: index === 0 ? segments : [],
+      })),
+    );
+  }
+
+  async amend(
+    changes: readonly { readonly snapshot: SnapshotId; readonly record: SnapshotRecord }[],
+    signal?: AbortSignal,
+  ): Promise<CommitResult> {
+    const snapshots = this.#parts.view().snapshots;
+    const amended: { readonly id: SnapshotId; readonly record: BlobRef }[] = [];
+    const lines: SnapshotLine[] = [];
+    for (const { snapshot: id, record } of changes) {
+      const known = snapshots.get(id);
+      if (!known) throw new NesteggError('not-found', `snapshot ${id} is not in this repository, so it cannot be amended`);
+      const ref = await this.addBlob('snapshot', encodeSnapshotRecord(record), signal);
+      amended.push({ id, record: ref });
+      lines.push({ ...known, record: ref });
+    }
+    const run = this.run;
+    return this.#finish(lines, signal, (segments) =>
+      inGroups(amended).map((group, index) => ({
+        kind: 'amend',
+        run,
+        changes: group,
+        segments: index === 0 ? segments : [],
+      })),
+    );
+  }
+
+  async mend(snapshots: readonly SnapshotId[], signal?: AbortSignal): Promise<CommitResult> {
+    const unfinished = this.#unfinished;
+    if (!unfinished) throw new NesteggError('internal', 'nothing is left to mend in this session');
+    if (!unfinished.written) return this.#finish(unfinished.lines, signal, unfinished.contents);
+    const run = this.run;
+    return this.#finish(unfinished.lines, signal, (segments) => [{ kind: 'mend', run, snapshots: [...snapshots], segments }]);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#turn.catch(() => undefined);
+    await this.#parts.ended();
+  }
+
+  async abandon(): Promise<void> {
+    this.#broken ??= new CancelledError();
+    await this.close();
+  }
+
+  /** Steps 1 to 7 of the write order (format page, section 11). */
+  async #finish(
+    lines: readonly SnapshotLine[],
+    signal: AbortSignal | undefined,
+    contents: Unfinished['contents'],
+  ): Promise<CommitResult> {
+    this.#check();
+    await this.#finishMetadata(signal);
+    return this.#inTurn(async () => {
+      const { storage, writer, clock, view, refresh } = this.#parts;
+      const unfinished: Unfinished = { lines, contents, written: false };
+      this.#unfinished = unfinished;
+      await this.#writeSegment(signal);
+      await storage.barrier(this.#unsettled, { signal });
+      this.#unsettled = [];
+      await refresh(signal);
+      const before = this.#lostPacks();
+      if (before.length > 0) return { outcome: 'lost', snapshots: [], packs: before };
+      const named = this.#unnamed;
+      const written: string[] = [];
+      for (const content of contents(named.map((segment) => segment.id))) {
+        const head = await writer.append(view(), content, signal);
+        written.push(head.id);
+        await clock.sleep(storage.capabilities.visibilityBoundMs ?? 0, { signal });
+        await refresh(signal);
+        if (!view().heads.some((seen) => seen.id === head.id) && !view().recent.some((seen) => seen.id === head.id)) {
+          throw new NesteggError('repository.commit', 'the store confirmed a journal entry but does not show it', {
+            retry: 'later',
+            hint: 'Run the backup again; what was uploaded is used.',
+          });
+        }
+      }
+      unfinished.written = true;
+      this.#adopt(named);
+      const after = this.#lostPacks();
+      const snapshots = this.#summaries(lines);
+      if (after.length > 0) return { outcome: 'lost', snapshots, packs: after };
+      this.#unfinished = undefined;
+      await this.#parts.checkpoint(signal);
+      return { outcome: 'committed', snapshots };
+    });
+  }
+
+  async #line(record: SnapshotRecord, signal: AbortSignal | undefined): Promise<SnapshotLine> {
+    const ref = await this.addBlob('snapshot', encodeSnapshotRecord(record), signal);
+    return {
+      id: snapshotId(toHex(ref.digest).slice(0, 32)),
+      record: ref,
+      backup: record.backup,
+      group: record.group,
+      item: record.item,
+      timeMs: record.timeMs,
+      sizeBytes: record.source.files.reduce((sum, file) => sum + file.size, 0),
+      damaged: record.source.holes.length > 0,
+    };
+  }
+
+  #summaries(lines: readonly SnapshotLine[]): SnapshotSummary[] {
+    const snapshots = this.#parts.view().snapshots;
+    return lines.flatMap((line) => snapshots.get(line.id) ?? []);
+  }
+
+  /** Packs that what was claimed relies on and that were declared dead since the last look: their blobs are unknown now. */
+  #lostPacks(): PackId[] {
+    const { damaged } = this.#parts.view();
+    const lost = new Set<PackId>();
+    for (const dead of damaged) {
+      const pack = packId(dead.slice(0, 64));
+      if (!this.#knownDead.has(dead) && this.#reliedOn.delete(pack)) lost.add(pack);
+    }
+    this.#knownDead = damaged;
+    if (lost.size > 0) this.#renewOwn();
+    return [...lost];
+  }
+
+  #progressIsDue(): boolean {
+    if (this.#unlisted.length === 0) return false;
+    const age = this.#parts.clock.monotonic() - this.#lastProgressMs;
+    return this.#unlisted.length >= progressEvery.packs || age >= progressEvery.ms;
+  }
+
+  async #progress(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#unlisted.length === 0 && this.#unnamed.length === 0) return;
+    const { writer, view, refresh } = this.#parts;
+    await this.#writeSegment(signal);
+    await refresh(signal);
+    const named = this.#unnamed;
+    await writer.append(view(), { kind: 'progress', run: this.run, segments: named.map((segment) => segment.id) }, signal);
+    await refresh(signal);
+    this.#adopt(named);
+    this.#lastProgressMs = this.#parts.clock.monotonic();
+  }
+
+  async #writeSegment(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#unlisted.length === 0) return;
+    const packs = this.#unlisted;
+    const segment = encodeIndexSegment(this.#parts.keys, packs, this.#parts.random);
+    const name = segmentName(segment.id);
+    await this.#parts.storage.put(name, segment.bytes, { signal });
+    this.#unsettled.push(name);
+    this.#unlisted = this.#unlisted.slice(packs.length);
+    this.#unnamed = [...this.#unnamed, { id: segment.id, packs }];
+  }
+
+  /** The journal names these segments now: their packs move from this session's own table to the common one. */
+  #adopt(segments: readonly { readonly id: SegmentId; readonly packs: readonly IndexedPack[] }[]): void {
+    for (const segment of segments) this.#parts.table().add(segment.id, segment.packs);
+    this.#unnamed = this.#unnamed.filter((segment) => !segments.includes(segment));
+    this.#renewOwn();
+    this.#claims.forgetStored((id) => this.#own.packNumberOf(id) >= 0 || this.#parts.table().packNumberOf(id) >= 0);
+  }
+
+  #renewOwn(): void {
+    this.#own = new MemoryTable();
+    this.#own.setDead(this.#knownDead);
+    this.#own.addPacks([...this.#unnamed.flatMap((segment) => segment.packs), ...this.#unlisted]);
+  }
+
+  async #finishMetadata(signal: AbortSignal | undefined): Promise<void> {
+    const builder = this.#metadata;
+    this.#metadata = undefined;
+    if (builder && builder.count > 0) await this.addPack(builder.finish(), signal);
+  }
+
+  #newBuilder(): PackBuilder {
+    const { keys, packBytes, random } = this.#parts;
+    return new PackBuilder({ keys, capacityBytes: packBytes, random });
+  }
+
+  /** Journal work one after the other; a failure ends the session. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(() => {
+      this.#check();
+      return work();
+    });
+    this.#turn = turn.catch((error: unknown) => {
+      this.#break(error);
+    });
+    return turn;
+  }
+
+  #break(error: unknown): unknown {
+    this.#broken ??= error;
+    return error;
+  }
+
+  #check(): void {
+    if (this.#broken !== undefined) {
+      throw new NesteggError('repository.commit', 'this run of writes has failed before', { cause: this.#broken, retry: 'later' });
+    }
+    if (!this.#open) throw new NesteggError('internal', 'this run of writes has ended');
+  }
+}
+
+function inGroups<T>(lines: readonly T[]): T[][] {
+  const groups: T[][] = [];
+  for (let at = 0; at < lines.length; at += linesPerEntry) groups.push(lines.slice(at, at + linesPerEntry));
+  return groups;
+}
