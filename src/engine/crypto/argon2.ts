@@ -2,6 +2,7 @@
  * Argon2id (RFC 9106, version 0x13), 64 bytes out: repository format, section 3. `@node-rs/argon2` runs on threads of
  * its own; the second implementation (`hash-wasm`) needs about three times as long and blocks its thread.
  */
+import type * as NodeRsArgon2 from '@node-rs/argon2';
 import type { Secret } from '../../core/secret.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { NesteggError } from '../../core/errors.ts';
@@ -25,7 +26,7 @@ export const argon2Defaults = { memoryKiB: 262_144, passes: 3, lanes: 4 } as con
 
 export type Argon2Implementation = 'native' | 'wasm';
 
-type NativeModule = typeof import('@node-rs/argon2');
+type NativeModule = typeof NodeRsArgon2;
 
 /**
  * @param password normalized to NFC here, so that one typed on another system is the same.
@@ -58,9 +59,8 @@ export function checkParams(params: Argon2Params): void {
 }
 
 async function runNative(native: NativeModule, password: Uint8Array, params: Argon2Params): Promise<Uint8Array> {
+  // Argon2id, version 0x13, is the default of this package; its enums have no values at run time.
   const raw = await native.hashRaw(password, {
-    algorithm: 2, // Argon2id; its enum has no value at run time
-    version: 1, // 0x13
     memoryCost: params.memoryKiB,
     timeCost: params.passes,
     parallelism: params.lanes,

@@ -1,5 +1,5 @@
 /** Blobs: kinds, references, and the stored form of one (repository format, section 4). */
-import { BinaryWriter, DecodeError } from '../../core/binary.ts';
+import { type BinaryWriter, DecodeError } from '../../core/binary.ts';
 import { CorruptionError, decoding } from '../../core/errors.ts';
 import type { BlobId, Digest, RepositoryId } from '../../core/ids.ts';
 import { decodeContent, type Codec } from '../compression/compress.ts';
