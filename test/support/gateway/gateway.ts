@@ -128,16 +128,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-/** s3d looks once a minute for groups of pending objects that fill their slabs well enough. */
+/** s3d looks once a minute for groups of pending objects that fill their slabs well enough. Ends when `signal` aborts. */
 async function uploadLoop(objects: Objects, world: SiaWorld, clock: Clock, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await clock.sleep(60_000, { signal, unref: true });
-    } catch (error) {
-      if (signal.aborted) return;
-      throw error;
-    }
+  while (await sleptAMinute(clock, signal)) {
     if (world.uploads === 'working') objects.uploadGroups();
+  }
+}
+
+async function sleptAMinute(clock: Clock, signal: AbortSignal): Promise<boolean> {
+  try {
+    await clock.sleep(60_000, { signal, unref: true });
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
   }
 }
 
