@@ -39,6 +39,7 @@ export const errorCodes = {
   'pbs.refused': 'The target datastore must not be written to.',
   'restore.target': 'The restore target cannot be used.',
   'restore.incomplete': 'Parts of what was asked for could not be restored.',
+  'lock.failed': 'A lock of the operating system cannot be taken, for another reason than that somebody holds it.',
   'state.locked': 'Another process uses the same state directory.',
   'state.corrupt': 'The state database is damaged or from a newer version.',
   'state.full': 'The disk of the state directory is full.',
