@@ -84,19 +84,21 @@ export class FakeClock implements Clock {
    * @throws Error when `work` waits for something else than time for more than `idleTurns` turns of the event loop.
    */
   async run<T>(work: Promise<T>, idleTurns = 100_000): Promise<T> {
-    let settled = false;
-    const mark = (): void => void (settled = true);
-    work.then(mark, mark);
-    for (let idle = 0; !settled;) {
+    const state: { settled: boolean } = { settled: false };
+    const settle = (): void => {
+      state.settled = true;
+    };
+    work.then(settle, settle);
+    for (let idle = 0; idle <= idleTurns; idle++) {
       await turn();
-      if (settled) break;
+      if (state.settled) return work;
       const next = this.#next();
-      if (next) {
-        this.#elapsedMs = next.dueMs;
-        next.wake();
-        idle = 0;
-      } else if (++idle > idleTurns) throw new Error('nobody sleeps, and still the work does not end');
+      if (!next) continue;
+      this.#elapsedMs = next.dueMs;
+      next.wake();
+      idle = 0;
     }
+    throw new Error('nobody sleeps, and still the work does not end');
   }
 
   #next(): Sleeper | undefined {
