@@ -42,6 +42,7 @@ export const errorCodes = {
   'lock.failed': 'A lock of the operating system cannot be taken, for another reason than that somebody holds it.',
   'state.locked': 'Another process uses the same state directory.',
   'state.corrupt': 'The state database is damaged or from a newer version.',
+  'state.failed': 'The state database cannot be read or written.',
   'state.full': 'The disk of the state directory is full.',
   'task.crashed': 'The process of a task ended without a result.',
   'task.time-limit': 'A task ran longer than its time limit.',

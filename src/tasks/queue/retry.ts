@@ -1,6 +1,6 @@
 /** Which work is repeated, and when. Pure but for the jitter. */
 import type { Random } from '../../core/random.ts';
-import type { EndedTask, RepositoryResult, RunningTask, TaskKind, TaskRequest, TaskResult } from '../task.ts';
+import type { EndedTask, RepositoryResult, RunningTask, TaskKind, TaskRequest, TaskResult, Trigger } from '../task.ts';
 
 const firstDelayMs = 60_000;
 const longestDelayMs = 3_600_000;
@@ -44,13 +44,33 @@ export function retryRequest(task: RunningTask, result: TaskResult): TaskRequest
   return { ...task.request, repositories, trigger: { kind: 'retry', detail: task.id } };
 }
 
-/** The request that goes on with a task cut off by the end of the daemon; at most one in a row after a crash. */
-export function resumeRequest(task: RunningTask | EndedTask, interruptions: number): TaskRequest | undefined {
+/**
+ * The request that goes on with a task cut off by the end of the daemon, for the repositories that had not got their
+ * result; at most one in a row after a crash, because the task may be what crashes the daemon.
+ */
+export function resumeRequest(task: RunningTask, interruptions: number, result?: TaskResult): TaskRequest | undefined {
   if (!resumable[task.request.kind] || interruptions > 0) return undefined;
-  return { ...task.request, trigger: { kind: 'retry', detail: task.id } };
+  const finished = new Set(result?.repositories.filter(isFinished).map((entry) => entry.repository));
+  const repositories = task.request.repositories.filter((name) => !finished.has(name));
+  if (repositories.length === 0 && finished.size > 0) return undefined;
+  return { ...task.request, repositories, trigger: { kind: 'retry', detail: task.id } };
+}
+
+function isFinished(result: RepositoryResult): boolean {
+  return result.state === 'done' || result.state === 'warning';
 }
 
 function isWorthRepeating(result: RepositoryResult, wholeTask: boolean): boolean {
-  if (result.state === 'done' || result.state === 'warning') return false;
+  if (isFinished(result)) return false;
   return result.problem ? result.problem.retry === 'later' : wholeTask;
+}
+
+/**
+ * The request that a person repeats: of an ended task, the repositories that did not get their result, or all of them
+ * when all did. @param trigger who asked
+ */
+export function repeatRequest(task: EndedTask, trigger: Trigger): TaskRequest {
+  const finished = new Set(task.result.repositories.filter(isFinished).map((entry) => entry.repository));
+  const failed = task.request.repositories.filter((name) => !finished.has(name));
+  return { ...task.request, repositories: failed.length > 0 ? failed : task.request.repositories, trigger };
 }

@@ -95,6 +95,14 @@ export interface HistoryQuery {
   readonly states?: readonly EndState[];
 }
 
+export interface ForgetQuery {
+  readonly endedBeforeMs: number;
+  /** A fire key must outlive every chance that its due time comes up again. */
+  readonly firedBeforeMs: number;
+  /** At most so many of each, so that one call stays short. */
+  readonly limit: number;
+}
+
 /** All that waits and runs: what a daemon loads at start. */
 export interface LiveTasks {
   readonly waiting: readonly Waiting[];
@@ -126,8 +134,8 @@ export interface QueueStore {
   /** Any task, waiting, running or ended. */
   get(id: TaskId): Promise<Task | undefined>;
   history(query: HistoryQuery): Promise<readonly EndedTask[]>;
-  /** Removes ended tasks and fire keys older than `beforeMs`, at most `limit` of each; answers how many tasks. */
-  forget(beforeMs: number, limit: number): Promise<number>;
+  /** Removes what is older than asked for, oldest first; answers how many ended tasks went. */
+  forget(age: ForgetQuery): Promise<number>;
   /** Idempotent: an existing pause of the same target stays as it is. */
   pause(pause: Pause): Promise<Pause>;
   /** Answers whether there was such a pause. */
