@@ -18,6 +18,9 @@
  * | POST `/tasks/:id/cancel` | `{}` | 202 `TaskView` | run |
  * | POST `/tasks/:id/retry` | `{}` | 202 `RunAnswer` | run |
  * | POST `/tasks/:id/priority` | `PriorityRequest` | `TaskView` | run |
+ * | POST `/tasks/:id/move` | `MoveRequest` | `TaskView` | run |
+ * | POST `/queue/pause` | `PauseRequest` | `PauseView` | run |
+ * | POST `/queue/resume` | `PauseRequest` | `QueueView` | run |
  * | GET `/repositories/:name/snapshots` | `SnapshotQuery` | `SnapshotPage`, newest first | read |
  * | GET `/repositories/:name/snapshots/:id` | | `SnapshotDetails` | read |
  * | POST `/config/reload` | `{}` | `ConfigurationView` | config |
@@ -209,6 +212,25 @@ export interface QueueView {
   /** In the order in which they start if nothing else holds them back. */
   readonly waiting: readonly WaitingTaskView[];
   readonly slots: { readonly used: number; readonly total: number };
+  readonly pauses: readonly PauseView[];
+}
+
+/** While it lasts nothing starts: of the whole queue, of a backup, or against a repository. What runs goes on. */
+export interface PauseView {
+  readonly what: PauseTarget;
+  readonly by: string;
+  readonly sinceMs: number;
+}
+
+export type PauseTarget = 'queue' | `backup ${string}` | `repository ${string}`;
+
+export interface PauseRequest {
+  readonly what: PauseTarget;
+}
+
+/** Where a waiting task goes: before or after all of its priority, or next to another one, whose priority it takes. */
+export interface MoveRequest {
+  readonly place: 'first' | 'last' | { readonly before: string } | { readonly after: string };
 }
 
 export interface TaskQuery {

@@ -1,7 +1,16 @@
 /** The schemas of what clients send. Unknown keys are refused. */
 import { z } from 'zod';
 import { taskKinds, type TaskState } from '../../tasks/task.ts';
-import type { Priority, PriorityRequest, RunRequest, SnapshotQuery, TaskQuery } from './contract.ts';
+import type {
+  MoveRequest,
+  PauseRequest,
+  PauseTarget,
+  Priority,
+  PriorityRequest,
+  RunRequest,
+  SnapshotQuery,
+  TaskQuery,
+} from './contract.ts';
 
 /** Names of the configuration, ids, prefixes: short texts without control characters. */
 const shortText = z
@@ -92,6 +101,22 @@ export const snapshotQuery = z.strictObject({
 }) satisfies z.ZodType<SnapshotQuery>;
 
 export const priorityRequest = z.strictObject({ priority }) satisfies z.ZodType<PriorityRequest>;
+
+export const moveRequest = z.strictObject({
+  place: z.union([
+    z.enum(['first', 'last']),
+    z.strictObject({ before: shortText }),
+    z.strictObject({ after: shortText }),
+  ]),
+}) satisfies z.ZodType<MoveRequest>;
+
+const pauseTarget: z.ZodType<PauseTarget> = z.union([
+  z.literal('queue'),
+  z.templateLiteral(['backup ', shortText]),
+  z.templateLiteral(['repository ', shortText]),
+]);
+
+export const pauseRequest = z.strictObject({ what: pauseTarget }) satisfies z.ZodType<PauseRequest>;
 
 /** For requests without parameters. */
 export const nothing = z.strictObject({});

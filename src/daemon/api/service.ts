@@ -10,6 +10,9 @@
  */
 import type {
   ConfigurationView,
+  MoveRequest,
+  PauseTarget,
+  PauseView,
   Priority,
   QueueView,
   RunAnswer,
@@ -42,9 +45,13 @@ export interface ApiService {
   log(id: string): Promise<TaskLog>;
   /** @throws UsageError when the request does not fit the configuration. */
   run(request: RunRequest, caller: Caller): Promise<RunAnswer>;
-  cancel(id: string): Promise<TaskView>;
+  cancel(id: string, caller: Caller): Promise<TaskView>;
   /** @throws UsageError when there is nothing to repeat. */
   retry(id: string, caller: Caller): Promise<RunAnswer>;
+  move(id: string, request: MoveRequest): Promise<TaskView>;
+  pause(what: PauseTarget, caller: Caller): Promise<PauseView>;
+  /** @throws NotFoundError when it was not paused. */
+  resume(what: PauseTarget): Promise<QueueView>;
   setPriority(id: string, priority: Priority): Promise<TaskView>;
   snapshots(repository: string, query: SnapshotQuery): Promise<SnapshotPage>;
   snapshot(repository: string, id: string): Promise<SnapshotDetails>;

@@ -3,7 +3,7 @@ import { NesteggError, NotFoundError, UsageError } from '../../../src/core/error
 import { systemClock } from '../../../src/core/clock.ts';
 import type { LogFields, Logger } from '../../../src/core/logger.ts';
 import { Secret } from '../../../src/core/secret.ts';
-import type { SnapshotView, StatusView, TaskView } from '../../../src/daemon/api/contract.ts';
+import type { PauseTarget, SnapshotView, StatusView, TaskView } from '../../../src/daemon/api/contract.ts';
 import { EventHub } from '../../../src/daemon/api/event-hub.ts';
 import type { Access } from '../../../src/daemon/api/guard.ts';
 import { createApi } from '../../../src/daemon/api/server.ts';
@@ -72,7 +72,7 @@ export class FakeService implements ApiService {
     return status;
   }
   async queue() {
-    return { running: [], waiting: [], slots: { used: 0, total: 2 } };
+    return { running: [], waiting: [], slots: { used: 0, total: 2 }, pauses: [] };
   }
   async tasks() {
     return { tasks: [queued] };
@@ -98,6 +98,15 @@ export class FakeService implements ApiService {
   }
   async retry() {
     return { task: queued, merged: false };
+  }
+  async move() {
+    return queued;
+  }
+  async pause(what: PauseTarget, caller: Caller) {
+    return { what, by: caller.name, sinceMs: 1 };
+  }
+  async resume() {
+    return this.queue();
   }
   async setPriority() {
     return queued;

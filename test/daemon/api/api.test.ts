@@ -148,6 +148,16 @@ describe('a request', () => {
     expect(api.service.asked).toEqual([]);
   });
 
+  it.each([
+    ['/api/v1/queue/pause', { what: 'everything' }],
+    ['/api/v1/queue/resume', { what: 'backup ' }],
+    [`/api/v1/tasks/${queued.id}/move`, { place: { before: 'a', after: 'b' } }],
+    [`/api/v1/tasks/${queued.id}/priority`, { priority: 1.5 }],
+  ])('to %s with something else is refused', async (url, payload) => {
+    const answer = await send({ method: 'POST', url, headers: json, payload });
+    expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([400, 'usage']);
+  });
+
   it('with a body over the limit is refused', async () => {
     const payload = { kind: 'backup', backup: 'x'.repeat(1_100_000) };
     expect((await send({ method: 'POST', url: '/api/v1/tasks', headers: json, payload })).statusCode).toBe(413);

@@ -6,7 +6,9 @@ import {
   byId,
   byName,
   byNameAndId,
+  moveRequest,
   nothing,
+  pauseRequest,
   priorityRequest,
   runRequest,
   snapshotQuery,
@@ -59,9 +61,9 @@ function addActing(target: ApiApp, service: ApiService): void {
     return service.run(request.body, caller);
   });
 
-  app.post(`${root}/tasks/:id/cancel`, { config, schema: task }, async ({ params }, reply) => {
+  app.post(`${root}/tasks/:id/cancel`, { config, schema: task }, async (request, reply) => {
     void reply.code(202);
-    return service.cancel(params.id);
+    return service.cancel(request.params.id, requireScope(request, 'run'));
   });
 
   app.post(`${root}/tasks/:id/retry`, { config, schema: task }, async (request, reply) => {
@@ -73,6 +75,20 @@ function addActing(target: ApiApp, service: ApiService): void {
     `${root}/tasks/:id/priority`,
     { config, schema: { params: byId, body: priorityRequest } },
     async ({ params, body }) => service.setPriority(params.id, body.priority),
+  );
+
+  app.post(
+    `${root}/tasks/:id/move`,
+    { config, schema: { params: byId, body: moveRequest } },
+    async ({ params, body }) => service.move(params.id, body),
+  );
+
+  app.post(`${root}/queue/pause`, { config, schema: { body: pauseRequest } }, async (request) =>
+    service.pause(request.body.what, requireScope(request, 'run')),
+  );
+
+  app.post(`${root}/queue/resume`, { config, schema: { body: pauseRequest } }, async ({ body }) =>
+    service.resume(body.what),
   );
 
   app.post(`${root}/config/reload`, { config: { scope: 'config' }, schema: { body: nothing } }, async () =>
