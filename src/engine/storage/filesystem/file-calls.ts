@@ -26,6 +26,7 @@ export interface FileCalls {
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   mkdir(path: string, mode: number): Promise<void>;
+  rmdir(path: string): Promise<void>;
   stat(path: string): Promise<BigIntStats>;
   lstat(path: string): Promise<Stats>;
   opendir(path: string): Promise<Dir>;
@@ -40,6 +41,7 @@ export const systemFileCalls: FileCalls = {
   rename: (from, to) => promises.rename(from, to),
   unlink: (path) => promises.unlink(path),
   mkdir: (path, mode) => promises.mkdir(path, mode),
+  rmdir: (path) => promises.rmdir(path),
   stat: (path) => promises.stat(path, { bigint: true }),
   lstat: (path) => promises.lstat(path),
   opendir: (path) => promises.opendir(path, { bufferSize: 256 }),

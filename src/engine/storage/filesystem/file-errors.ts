@@ -31,6 +31,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   EHOSTDOWN: gone,
   EHOSTUNREACH: gone,
   ENETUNREACH: gone,
+  ENOENT: gone,
   ENODEV: gone,
   ENXIO: gone,
   ETIMEDOUT: ['storage.timeout'],

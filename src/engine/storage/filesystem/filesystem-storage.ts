@@ -67,16 +67,14 @@ export class FilesystemStorage implements Storage {
     checkObjectName(name);
     return this.#doing(`storing ${name}`, options, async () => {
       await this.#folders.checkRoot();
-      try {
-        const result = await this.#store(name, bytes, options);
-        this.#durable.add(name);
-        return result;
-      } catch (error) {
+      const result = await this.#store(name, bytes, options).catch((error: unknown) => {
         if (systemCode(error) !== 'ENOENT') throw error;
+        // Its folder was removed between two looks at it: by a deletion, which leaves no empty folders.
         this.#folders.forget();
-        const message = `storing ${name}: its folder vanished meanwhile`;
-        throw new StorageError('storage.unavailable', message, { cause: error, retry: 'later' });
-      }
+        return this.#store(name, bytes, options);
+      });
+      this.#durable.add(name);
+      return result;
     });
   }
 
@@ -131,6 +129,7 @@ export class FilesystemStorage implements Storage {
       } catch (error) {
         if (systemCode(error) !== 'ENOENT') throw error;
       }
+      await this.#folders.prune(parentOf(name));
     });
   }
 

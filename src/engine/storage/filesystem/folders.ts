@@ -88,6 +88,19 @@ export class Folders {
     this.#seen.clear();
   }
 
+  /** Removes the folder and those above it as far as they are empty. One that stays harms nobody. */
+  async prune(folder: string): Promise<void> {
+    for (let each = folder; each !== ''; each = parentOf(each)) {
+      try {
+        await this.#files.rmdir(this.path(each));
+      } catch {
+        return;
+      }
+      this.#ready.delete(each);
+      this.#seen.delete(each);
+    }
+  }
+
   /** fsync of a folder: what was linked or made in it survives a power failure. @throws StorageError `storage.failed`. */
   async sync(folder: string): Promise<void> {
     const failed = this.#failed.get(folder);
