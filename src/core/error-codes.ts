@@ -46,6 +46,7 @@ export const errorCodes = {
   'state.full': 'The disk of the state directory is full.',
   'task.crashed': 'The process of a task ended without a result.',
   'task.time-limit': 'A task ran longer than its time limit.',
+  'daemon.unreachable': 'The daemon does not answer.',
   'api.unauthorized': 'The request carries no valid token.',
   'api.forbidden': 'The request is not allowed here.',
   'hook.failed': 'A hook failed.',
