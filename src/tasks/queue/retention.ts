@@ -15,11 +15,12 @@ export async function keepHistoryShort(
   around: { readonly clock: Clock; readonly logger: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock, logger, signal } = around;
-  while (!signal.aborted) {
+  const stopped = (): boolean => signal.aborted;
+  while (!stopped()) {
     try {
       while ((await store.forget(age(clock.now(), historyMs))) === batch) signal.throwIfAborted();
     } catch (error) {
-      if (signal.aborted) return;
+      if (stopped()) return;
       logger.warn('history.forget-failed', { error: messageOf(error) });
     }
     await clock.sleep(everyMs, { signal, unref: true }).catch(() => undefined);
