@@ -4,7 +4,7 @@ import { CorruptionError, decoding } from '../../core/errors.ts';
 import type { BlobId, Digest, RepositoryId } from '../../core/ids.ts';
 import { decodeContent, type Codec } from '../compression/compress.ts';
 import { open, sealedOverhead } from '../crypto/sealed-box.ts';
-import type { PackKeys } from './keys.ts';
+import type { PackKeys } from './sealing.ts';
 import { limits } from './limits.ts';
 import { associatedData, u32Field } from './object.ts';
 

@@ -7,7 +7,7 @@ import type { Random } from '../../core/random.ts';
 import { open, seal } from '../crypto/sealed-box.ts';
 import { sha256Hex } from '../crypto/sha256.ts';
 import { blobKindNumber, blobKindOf, checkEntry, codecOf, type PackEntry } from './blob.ts';
-import type { PackKeys } from './keys.ts';
+import type { PackKeys } from './sealing.ts';
 import { limits } from './limits.ts';
 import { associatedData, decodeEnvelope, decodeHeader, encodeEnvelope, encodeHeader, headerBytes } from './object.ts';
 import { trailerBytes } from './pack-directory.ts';

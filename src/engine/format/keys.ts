@@ -6,8 +6,7 @@ import { hkdfSha256 } from '../crypto/hkdf.ts';
 import { KeyedBlake3 } from '../crypto/blake3.ts';
 import { SealingKey } from '../crypto/sealed-box.ts';
 import { blobKindNumber, type BlobKind, type BlobRef } from './blob.ts';
-
-export type SealingPurpose = 'blob' | 'directory' | 'index' | 'entry' | 'checkpoint' | 'list' | 'wrapped root';
+import type { PackKeys, SealingPurpose } from './sealing.ts';
 
 /** Key material as plain values, to be handed to a worker thread or process of ours; never to be stored or logged. */
 export interface ExportedKeys {
@@ -15,16 +14,13 @@ export interface ExportedKeys {
   readonly roots: readonly Uint8Array[];
 }
 
-/** What sealing and opening needs; the part of the keys that packs, segments and checkpoints use. */
-export type PackKeys = Pick<RepositoryKeys, 'repositoryId' | 'newestEpoch' | 'sealingKey'>;
-
 /** HKDF-SHA256 with the repository id as salt and `nestegg 1 <purpose>` as info. */
 export function deriveKey(secret: Uint8Array, repository: RepositoryId, purpose: string, length: number): Uint8Array {
   return hkdfSha256(secret, fromHex(repository), utf8(`nestegg 1 ${purpose}`), length);
 }
 
 /** Immutable. Needs `loadBlake3()`. */
-export class RepositoryKeys {
+export class RepositoryKeys implements PackKeys {
   readonly repositoryId: RepositoryId;
   readonly #roots: readonly Uint8Array[];
   readonly #blobId: KeyedBlake3;

@@ -6,7 +6,7 @@ import { blobId } from '../../core/ids.ts';
 import { sha256 } from '../crypto/sha256.ts';
 import { open, sealedOverhead } from '../crypto/sealed-box.ts';
 import { blobKindNumber, blobKindOf, checkEntry, codecOf, type PackEntry } from './blob.ts';
-import type { PackKeys } from './keys.ts';
+import type { PackKeys } from './sealing.ts';
 import { limits } from './limits.ts';
 import { associatedData, formatVersion, padded, requireZeros } from './object.ts';
 

@@ -7,7 +7,7 @@ import type { Random } from '../../core/random.ts';
 import type { Codec } from '../compression/compress.ts';
 import { open, sealedOverhead, sealInto } from '../crypto/sealed-box.ts';
 import { blobAssociatedData, checkEntry, type BlobKind, type PackEntry } from './blob.ts';
-import type { PackKeys } from './keys.ts';
+import type { PackKeys } from './sealing.ts';
 import { limits } from './limits.ts';
 import { padded } from './object.ts';
 import {
