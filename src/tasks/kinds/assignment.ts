@@ -1,16 +1,25 @@
 /** The parts of an assignment: what is read, and where it goes. Plain JSON; sizes in bytes, times in milliseconds. */
+import type { KeepRules } from '../../core/keep.ts';
 
 /** Where a repository lies, without credentials. */
 export type LocationAssignment =
   | { readonly type: 'filesystem'; readonly path: string }
   | {
-      readonly type: 's3' | 'sia';
+      readonly type: 's3';
+      readonly endpoint: string;
+      readonly bucket: string;
+      /** Empty, or ends with `/`. */
+      readonly prefix: string;
+      readonly region?: string;
+    }
+  | {
+      readonly type: 'sia';
       readonly endpoint: string;
       readonly bucket: string;
       readonly prefix: string;
-      readonly region?: string;
-      /** Sia: the administrative API of renterd. */
+      /** The gateway's own API. */
       readonly gatewayApi?: string;
+      readonly offsiteEveryMs?: number;
     };
 
 /** Secret texts. They exist in this form only on the way through IPC and are wrapped on arrival. */
@@ -28,13 +37,19 @@ export interface RepositoryAssignment {
   readonly location: LocationAssignment;
   readonly secrets: SecretTexts;
   readonly readOnly: boolean;
-  /** Absent: what suits the storage. */
+  /** Absent, like the following: what suits the storage. */
   readonly packBytes?: number;
-  /** zstd level; 0 is off; absent: chosen by the engine. */
+  /** zstd level; 0 is off. */
   readonly compression?: number;
+  /** Requests at once. */
   readonly concurrency?: number;
-  readonly uploadBytesPerSecond?: number;
-  readonly downloadBytesPerSecond?: number;
+  readonly commitEveryMs?: number;
+}
+
+/** A repository as the target of a backup. */
+export interface TargetAssignment extends RepositoryAssignment {
+  /** Retention of this backup there: what it would drop at once is not copied. No rules keep everything. */
+  readonly keep: KeepRules;
 }
 
 export interface PbsSourceAssignment {
@@ -43,12 +58,22 @@ export interface PbsSourceAssignment {
   /** PBS group filters: `type:vm`, `group:ct/101`, `regex:…`. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  readonly namespaceRoot: string;
-  readonly namespaceDepth: number;
-  /** How many of the newest PBS snapshots of a group are wanted. */
-  readonly snapshots: 'all' | number;
+  readonly namespaces: { readonly root: string; readonly depth: number };
+  /** Which finished snapshots of a group: all, the newest, or those that `keep` would keep. */
+  readonly snapshots:
+    { readonly type: 'all' } | { readonly type: 'last'; readonly count: number } | { readonly type: 'keep' };
   readonly verify: 'digest' | 'crc';
   readonly lockMaxMs: number;
 }
 
-export type SourceAssignment = PbsSourceAssignment;
+/** Everything of the configuration that a backup task needs. */
+export interface BackupAssignment {
+  readonly name: string;
+  readonly source: PbsSourceAssignment;
+  readonly targets: readonly TargetAssignment[];
+  /** IANA name: the days and months of `keep`. */
+  readonly timeZone: string;
+  readonly allowDamaged: boolean;
+  /** Compute threads; absent: as many as suit the machine. */
+  readonly threads?: number;
+}

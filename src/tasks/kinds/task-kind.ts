@@ -6,30 +6,36 @@
  * engine's facade; it holds no logic of the engine's and none of the queue's.
  *
  * Invariants: a runner answers with a result for every repository of its assignment, also when it is cancelled or fails; it
- * throws only for a bug. It never reads the configuration, the environment or the state directory.
+ * throws only for a bug. It never reads the configuration or the environment.
  */
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Random } from '../../core/random.ts';
-import type { RepositoryAssignment, SourceAssignment } from './assignment.ts';
+import type { BackupAssignment, RepositoryAssignment } from './assignment.ts';
 import type { TaskKind, TaskOptions, TaskProblem, TaskProgress, TaskResult } from '../task.ts';
 
-export interface TaskAssignment {
+interface AssignmentBase {
   readonly task: string;
-  readonly kind: TaskKind;
   readonly attempt: number;
-  /** Name of the backup, for kinds whose subject is one. */
-  readonly backup?: string;
-  readonly source?: SourceAssignment;
-  readonly repositories: readonly RepositoryAssignment[];
   /** Name of this machine in snapshots. */
   readonly device: string;
-  /** Caches that make the next run faster; nothing in it is needed to restore. */
-  readonly cacheDirectory: string;
-  /** Compute threads; absent: as many as suit the machine. */
-  readonly threads?: number;
+  /** What is remembered of repositories and cached: makes the next run faster and rollbacks visible; not needed to restore. */
+  readonly stateDirectory: string;
+  /** Options of the request, checked by the kind. */
   readonly options: TaskOptions;
 }
+
+export interface BackupTaskAssignment extends AssignmentBase {
+  readonly kind: 'backup';
+  readonly backup: BackupAssignment;
+}
+
+export interface RepositoryTaskAssignment extends AssignmentBase {
+  readonly kind: Exclude<TaskKind, 'backup'>;
+  readonly repository: RepositoryAssignment;
+}
+
+export type TaskAssignment = BackupTaskAssignment | RepositoryTaskAssignment;
 
 /** What a runner may use of the world around it. */
 export interface TaskContext {
@@ -37,14 +43,27 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly random: Random;
-  /** Carries the ids of task, kind and backup already. */
   readonly log: Logger;
   progress(progress: TaskProgress): void;
   warning(problem: TaskProblem): void;
 }
 
-export interface TaskKindRunner {
-  run(assignment: TaskAssignment, context: TaskContext): Promise<TaskResult>;
+export interface TaskKindRunner<Assignment extends TaskAssignment> {
+  run(assignment: Assignment, context: TaskContext): Promise<TaskResult>;
 }
 
-export type TaskKinds = Readonly<Record<TaskKind, TaskKindRunner>>;
+/** One runner for each kind: a kind without one does not compile. */
+export type TaskKinds = Readonly<Record<Exclude<TaskKind, 'backup'>, TaskKindRunner<RepositoryTaskAssignment>>> & {
+  readonly backup: TaskKindRunner<BackupTaskAssignment>;
+};
+
+export function runTask(kinds: TaskKinds, assignment: TaskAssignment, context: TaskContext): Promise<TaskResult> {
+  if (assignment.kind === 'backup') return kinds.backup.run(assignment, context);
+  return kinds[assignment.kind].run(assignment, context);
+}
+
+/** Names of all repositories the assignment is about, in the order of the configuration. */
+export function repositoriesOf(assignment: TaskAssignment): readonly string[] {
+  if (assignment.kind === 'backup') return assignment.backup.targets.map(({ name }) => name);
+  return [assignment.repository.name];
+}

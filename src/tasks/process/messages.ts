@@ -26,7 +26,7 @@ export type StopReason = 'cancel' | 'time-limit' | 'shutdown' | 'silent';
 export type ToProcess =
   | { readonly type: 'start'; readonly assignment: TaskAssignment }
   | { readonly type: 'abort'; readonly reason: StopReason }
-  | { readonly type: 'open'; readonly repository: RepositoryAssignment; readonly cacheDirectory: string }
+  | { readonly type: 'open'; readonly repository: RepositoryAssignment; readonly stateDirectory: string }
   | { readonly type: 'request'; readonly id: number; readonly request: RepositoryRequest };
 
 /** From the process. `result` is the last message of a task process. */

@@ -12,7 +12,7 @@ import type { FromProcess } from './messages.ts';
 
 export interface ReaderSettings {
   readonly entry: ProcessEntry;
-  readonly cacheDirectory: string;
+  readonly stateDirectory: string;
   /** A reader that nobody asked for so long ends. */
   readonly idleMs: number;
   /** A question that takes longer is given up and its reader killed. */
@@ -104,7 +104,7 @@ class Reader {
       },
     });
     this.#log.debug('reader.started', { pid: this.#child.pid });
-    this.#child.send({ type: 'open', repository, cacheDirectory: settings.cacheDirectory });
+    this.#child.send({ type: 'open', repository, stateDirectory: settings.stateDirectory });
     this.#endWhenIdle();
   }
 

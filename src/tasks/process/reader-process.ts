@@ -10,14 +10,14 @@ export interface RepositoryReader {
   answer(request: RepositoryRequest): Promise<unknown>;
 }
 
-export type ReaderFactory = (repository: RepositoryAssignment, cacheDirectory: string, log: Logger) => RepositoryReader;
+export type ReaderFactory = (repository: RepositoryAssignment, stateDirectory: string, log: Logger) => RepositoryReader;
 
 /** Serves until the host closes the channel, which ends the process. */
 export function serveReader(make: ReaderFactory, link: HostLink): void {
   let reader: RepositoryReader | undefined;
   let last: Promise<void> = Promise.resolve();
   link.onMessage((message) => {
-    if (message.type === 'open') reader = make(message.repository, message.cacheDirectory, linkLogger(link));
+    if (message.type === 'open') reader = make(message.repository, message.stateDirectory, linkLogger(link));
     if (message.type === 'request') {
       const { id, request } = message;
       // One at a time: the second question finds what the first one has loaded.

@@ -1,7 +1,7 @@
 /** Runs one task in a process of its own and answers with its result, whatever happens to the process. */
 import type { Clock } from '../../core/clock.ts';
 import type { LogFields, Logger } from '../../core/logger.ts';
-import type { TaskAssignment } from '../kinds/task-kind.ts';
+import { repositoriesOf, type TaskAssignment } from '../kinds/task-kind.ts';
 import type { TaskProblem, TaskProgress, TaskResult } from '../task.ts';
 import { Child, type ChildEnd, type ProcessEntry, type ProcessLimits, type ProcessSurroundings } from './child.ts';
 import { crashResult, stoppedResult } from './endings.ts';
@@ -158,7 +158,7 @@ class HostedTask implements RunningTask {
     this.#over.abort();
     const durationMs = Math.round(this.#clock.monotonic() - this.#startedMs);
     this.#log.info('process.ended', { exitCode: end.exitCode, signal: end.signal });
-    const repositories = this.#assignment.repositories.map(({ name }) => name);
+    const repositories = repositoriesOf(this.#assignment);
     if (this.#reason !== undefined)
       this.#resolve(stoppedResult(this.#result, this.#reason, { repositories, durationMs }));
     else this.#resolve(this.#result ?? crashResult(end, { repositories, durationMs }));

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { CancelledError } from '../../core/errors.ts';
 import type { LogFields, Logger } from '../../core/logger.ts';
 import type { Random } from '../../core/random.ts';
-import type { TaskAssignment, TaskContext, TaskKinds } from '../kinds/task-kind.ts';
+import { runTask, type TaskAssignment, type TaskContext, type TaskKinds } from '../kinds/task-kind.ts';
 import { ProgressGate } from './progress-gate.ts';
 import { heartbeatMs, type FromProcess, type LogLevel, type ToProcess } from './messages.ts';
 
@@ -86,7 +86,7 @@ export async function runTaskProcess(kinds: TaskKinds, link: HostLink, clock: Cl
       if (warnings <= warningsSent) void link.send({ type: 'warning', problem });
     },
   };
-  const result = await kinds[assignment.kind].run(assignment, context);
+  const result = await runTask(kinds, assignment, context);
   gate.close();
   over.abort();
   await link.send({ type: 'result', result });

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { systemClock } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { taskKinds, type TaskKind } from '../../../src/tasks/task.ts';
-import type { TaskAssignment, TaskContext, TaskKinds } from '../../../src/tasks/kinds/task-kind.ts';
+import { repositoriesOf, type TaskAssignment, type TaskContext, type TaskKinds } from '../../../src/tasks/kinds/task-kind.ts';
 import { emptyResult } from '../../../src/tasks/empty-result.ts';
 import { hostLink, runTaskProcess } from '../../../src/tasks/process/task-process.ts';
 import type { TaskResult } from '../../../src/tasks/task.ts';
@@ -19,8 +19,7 @@ function resultOf(
   state: TaskResult['state'],
   details: Record<string, unknown>,
 ): TaskResult {
-  const repositories = assignment.repositories.map(({ name }) => name);
-  return { ...emptyResult(state, repositories), details };
+  return { ...emptyResult(state, repositoriesOf(assignment)), details };
 }
 
 const acts: Readonly<Record<string, Act>> = {

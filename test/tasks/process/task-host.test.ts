@@ -31,11 +31,14 @@ function start(act: string, limits: TaskLimits = {}, settings: Partial<HostSetti
     task: '01task000000000000',
     kind: 'check',
     attempt: 1,
-    repositories: [
-      { name: 'nas', location: { type: 'filesystem', path: '/nas' }, secrets: { password: canary }, readOnly: false },
-    ],
+    repository: {
+      name: 'nas',
+      location: { type: 'filesystem', path: '/nas' },
+      secrets: { password: canary },
+      readOnly: false,
+    },
     device: 'test',
-    cacheDirectory: '/nowhere',
+    stateDirectory: '/nowhere',
     options: { act },
   };
   const entry = { caller: import.meta.url, module: './kinds.fixture' };
