@@ -47,7 +47,9 @@ export class ListBuilder {
     this.#type = type;
   }
 
+  /** @throws RangeError for a part without content. */
   *add(part: ListPart): Generator<BuiltListNode, void> {
+    if (part.length < 1) throw new RangeError('a part of a list has at least one byte');
     this.#parts.push(part);
     if (this.#parts.length === listFanout) yield* this.#closeLeaf();
   }

@@ -59,7 +59,7 @@ export function decodeRecoveryCode(code: Secret): Recovery {
 }
 
 function refuseWrongDigit(text: string): void {
-  for (const [index, digit] of [...text].entries()) {
+  for (const [index, digit] of Array.from(text).entries()) {
     if (digits.includes(digit)) continue;
     const place = `group ${String(Math.floor(index / groupDigits) + 1)}, place ${String((index % groupDigits) + 1)}`;
     const meant = lookAlikes[digit];
