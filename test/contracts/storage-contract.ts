@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { equalBytes } from '../../src/core/bytes.ts';
-import { CancelledError, StorageError } from '../../src/core/errors.ts';
-import type { ObjectInfo, ObjectName, Storage } from '../../src/engine/storage/storage.ts';
+import { CancelledError, type StorageError } from '../../src/core/errors.ts';
+import type { ObjectName, Storage } from '../../src/engine/storage/storage.ts';
+import { bytes, expectCode, failure, names } from './storage-helpers.ts';
 
 export interface StorageUnderTest {
   /** Empty, and nobody else's. */
@@ -18,37 +19,6 @@ export interface ContractOptions {
   readonly largeBytes?: number;
   /** How many objects are listed at once; over 1,000 to see a second page of a real S3 store. Default 40. */
   readonly manyObjects?: number;
-}
-
-function bytes(length: number, seed = 1): Uint8Array {
-  const out = new Uint8Array(length);
-  let state = seed * 2_654_435_761 + 1;
-  for (let at = 0; at < length; at++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    out[at] = state >>> 24;
-  }
-  return out;
-}
-
-async function names(listing: AsyncIterable<ObjectInfo>): Promise<ObjectName[]> {
-  const found = new Set<ObjectName>();
-  for await (const { name } of listing) found.add(name);
-  return [...found].sort();
-}
-
-async function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    (value) => {
-      throw new Error(`it succeeded: ${JSON.stringify(value)}`);
-    },
-    (error: unknown) => error,
-  );
-}
-
-async function expectCode(work: Promise<unknown>, code: string): Promise<void> {
-  const error = await failure(work);
-  expect(error).toBeInstanceOf(StorageError);
-  expect((error as StorageError).code).toBe(code);
 }
 
 /** Every invariant of `engine/storage/storage.ts`, on a store made anew for each test. */
