@@ -26,6 +26,7 @@ export const objectKinds = {
   keySlot: 7,
   list: 8,
   ownerSlot: 9,
+  rootSlot: 10,
 } as const;
 
 export type ObjectKind = keyof typeof objectKinds;

@@ -8,8 +8,13 @@ import type { RepositoryKeys } from '../format/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { View } from './fold.ts';
 
+export interface CheckpointPace {
+  readonly entries: number;
+  readonly ms: number;
+}
+
 /** A checkpoint is written after this many entries, or this long after the last one. */
-export const checkpointEvery = { entries: 500, ms: 24 * 3_600_000 } as const;
+export const checkpointEvery: CheckpointPace = { entries: 500, ms: 24 * 3_600_000 };
 
 /** Runs silent for longer are not carried on: nobody resumes them under their own name any more. */
 const forgetRunsAfterMs = 30 * 24 * 3_600_000;
@@ -20,6 +25,7 @@ export interface CheckpointParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly checkpointEvery?: CheckpointPace;
 }
 
 /**
@@ -32,11 +38,12 @@ export async function checkpointIfDue(
   signal?: AbortSignal,
 ): Promise<CheckpointId | undefined> {
   const { storage, keys, clock, random, logger } = parts;
+  const every = parts.checkpointEvery ?? checkpointEvery;
   const age = clock.now() - view.checkpointMs;
-  const due = view.beyond.length >= checkpointEvery.entries || (view.beyond.length > 0 && age >= checkpointEvery.ms);
-  const young = view.checkpoint === undefined && view.beyond.length < checkpointEvery.entries;
+  const due = view.beyond.length >= every.entries || (view.beyond.length > 0 && age >= every.ms);
+  const young = view.checkpoint === null && view.beyond.length < every.entries;
   if (!due || young || !view.closed || view.refused.size > 0) return undefined;
-  const made = encodeCheckpoint(keys, stateOf(view, clock.now()), random);
+  const made = encodeCheckpoint({ keys, state: stateOf(view, clock.now()), random });
   await storage.put(made.name, made.bytes, { signal });
   decodeCheckpoint(keys, made.name, await storage.get(made.name, { signal }));
   logger.info('repository.checkpoint', { entries: view.coveredEntries + view.beyond.length });
@@ -56,10 +63,10 @@ export function stateOf(view: View, timeMs: number): CheckpointState {
     progress: [...view.runs.values()].filter((run) => timeMs - run.timeMs < forgetRunsAfterMs),
     damaged: {
       packs: damagedPacks.map((pack) => packId(pack)),
-      blobs: damagedBlobs.map((dead) => [packId(dead.slice(0, 64)), blobId(fromHex(dead.slice(65)))] as const),
+      blobs: damagedBlobs.map((dead) => ({ pack: packId(dead.slice(0, 64)), blob: blobId(fromHex(dead.slice(65))) })),
     },
     features: view.features,
-    maintainers: [...view.maintainers],
+    grants: [...view.maintainers].map((writer) => ({ writer, role: 'maintain' as const })),
     timeMs,
   };
 }

@@ -1,35 +1,33 @@
 /**
  * The meaning of a journal: a pure function from checkpoint and entries to a *view*. The order of concurrent entries never
- * decides over a snapshot's life; of two amendments the later one (by time, then by id) counts.
+ * decides over a snapshot's life; of two amendments the one counts whose writer had seen the other, else the one with the
+ * higher entry id.
  */
-import type { CheckpointId, RunId, SegmentId, SnapshotId, WriterId } from '../../core/ids.ts';
+import type { CheckpointId, EntryId, RunId, SegmentId, SnapshotId, WriterId } from '../../core/ids.ts';
 import { toHex } from '../../core/bytes.ts';
-import type { CheckpointState } from '../format/checkpoint.ts';
-import type { DecodedEntry, EntryBody, Head, Role } from '../format/entry.ts';
+import type { CheckpointState, OpenRun } from '../format/checkpoint.ts';
+import type { BlobRef } from '../format/blob.ts';
+import type { DecodedEntry } from '../format/entry.ts';
+import type { EntryBody, ProgressBody, Role } from '../format/entry-body.ts';
+import { entryName } from '../format/names.ts';
+import type { JournalHead } from '../format/shapes.ts';
 import type { DeadSet } from './blob-table.ts';
 import { Covered, forkWindow, type Journal } from './journal.ts';
 import type { HistoryWarning, SnapshotSummary } from './repository.ts';
 
-export interface OpenRun {
-  readonly run: RunId;
-  readonly writer: WriterId;
-  readonly timeMs: number;
-  readonly segments: readonly SegmentId[];
-}
-
 /** What the journal says at one moment. */
 export interface View {
-  readonly checkpoint: CheckpointId | undefined;
+  readonly checkpoint: CheckpointId | null;
   /** Entries that the checkpoint covers. */
   readonly coveredEntries: number;
   readonly checkpointMs: number;
   /** Newest entry or, after a fork, entries of every writer, covered ones included. */
-  readonly heads: readonly Head[];
+  readonly heads: readonly JournalHead[];
   /** The heads that the checkpoint does not cover: what a new entry names. */
-  readonly headsBeyond: readonly Head[];
+  readonly headsBeyond: readonly JournalHead[];
   /** All uncovered entries, for the next checkpoint. */
-  readonly beyond: readonly Head[];
-  readonly recent: readonly Head[];
+  readonly beyond: readonly JournalHead[];
+  readonly recent: readonly JournalHead[];
   readonly snapshots: ReadonlyMap<SnapshotId, SnapshotSummary>;
   readonly segments: ReadonlySet<SegmentId>;
   readonly runs: ReadonlyMap<RunId, OpenRun>;
@@ -57,21 +55,28 @@ export function foldJournal(journal: Journal, rules: FoldRules): View {
   return fold.view();
 }
 
-/** A writer's entries keep their order; between writers time decides, and the id where times are equal. */
+/** Every entry after all that its writer had seen; concurrent ones by id. Clocks decide nothing. */
 function inOrder(entries: readonly DecodedEntry[]): DecodedEntry[] {
-  const latest = new Map<WriterId, number>();
-  const keyed = entries.map((entry) => {
-    const timeMs = Math.max(entry.body.timeMs, latest.get(entry.writer) ?? 0);
-    latest.set(entry.writer, timeMs);
-    return { entry, timeMs };
-  });
-  keyed.sort(
-    (a, b) =>
-      a.timeMs - b.timeMs ||
-      (a.entry.writer === b.entry.writer ? a.entry.sequence - b.entry.sequence : 0) ||
-      (a.entry.id < b.entry.id ? -1 : 1),
-  );
-  return keyed.map(({ entry }) => entry);
+  const byId = new Map<EntryId, DecodedEntry>(entries.map((entry) => [entry.id, entry]));
+  const ranks = new Map<EntryId, number>();
+  const rankOf = (entry: DecodedEntry): number => {
+    const known = ranks.get(entry.id);
+    if (known !== undefined) return known;
+    ranks.set(entry.id, 0);
+    const seen = (entry.body.base?.heads ?? []).map((head) => head.id);
+    if (entry.previous !== null) seen.push(entry.previous);
+    let rank = 0;
+    for (const id of seen) {
+      const before = byId.get(id);
+      if (before) rank = Math.max(rank, rankOf(before) + 1);
+    }
+    ranks.set(entry.id, rank);
+    return rank;
+  };
+  // Chains are short of a checkpoint's reach, and walked from their start, so that the recursion stays shallow.
+  const bySequence = entries.toSorted((a, b) => a.sequence - b.sequence);
+  const ranked = bySequence.map((entry) => ({ entry, rank: rankOf(entry) }));
+  return ranked.sort((a, b) => a.rank - b.rank || (a.entry.id < b.entry.id ? -1 : 1)).map(({ entry }) => entry);
 }
 
 class Fold {
@@ -100,8 +105,8 @@ class Fold {
     for (const segment of state.segments) this.#segments.add(segment);
     for (const run of state.progress) this.#runs.set(run.run, run);
     for (const pack of state.damaged.packs) this.#damaged.add(pack);
-    for (const [pack, blob] of state.damaged.blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
-    for (const writer of state.maintainers) this.#maintainers.add(writer);
+    for (const { pack, blob } of state.damaged.blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
+    for (const { writer } of state.grants) this.#maintainers.add(writer);
     this.#features = state.features;
   }
 
@@ -110,26 +115,29 @@ class Fold {
     switch (body.kind) {
       case 'snapshot':
         for (const snapshot of body.snapshots) {
-          this.#snapshots.set(snapshot.id, { ...snapshot, run: body.run, committedMs: body.timeMs, writer: entry.writer });
+          this.#commit({
+            ...snapshot,
+            run: body.run,
+            committedMs: body.timeMs,
+            recordedMs: body.timeMs,
+            writer: entry.writer,
+          });
         }
-        this.#addSegments(body.segments);
+        this.#endRun(body.run, body.segments);
         return;
       case 'amend':
-        for (const { id, record } of body.changes) {
-          const snapshot = this.#snapshots.get(id);
-          if (snapshot) this.#snapshots.set(id, { ...snapshot, record });
-        }
-        this.#addSegments(body.segments);
+        for (const { id, record } of body.changes) this.#amend(id, record, body.timeMs);
+        this.#endRun(body.run, body.segments);
         return;
       case 'progress':
-        this.#progress(entry, body.run, body.segments);
+        this.#progress(entry.writer, body);
         return;
       case 'mend':
-        this.#addSegments(body.segments);
+        this.#endRun(body.run, body.segments);
         return;
       case 'damaged':
         for (const pack of body.packs) this.#damaged.add(pack);
-        for (const [pack, blob] of body.blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
+        for (const { pack, blob } of body.blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
         return;
       case 'features':
       case 'roles':
@@ -137,33 +145,49 @@ class Fold {
         return;
       case 'unknown':
         for (const role of entry.roles) this.#refused.add(role);
-        this.#warnings.push({ kind: 'ignored', object: entry.name, reason: 'made by a newer Nestegg' });
+        this.#warnings.push({ kind: 'ignored', object: nameOf(entry), reason: body.reason });
         return;
     }
+  }
+
+  /** A snapshot committed twice keeps what an amendment said in between. */
+  #commit(snapshot: SnapshotSummary): void {
+    if (!this.#snapshots.has(snapshot.id)) this.#snapshots.set(snapshot.id, snapshot);
+  }
+
+  #amend(id: SnapshotId, record: BlobRef, recordedMs: number): void {
+    const snapshot = this.#snapshots.get(id);
+    if (snapshot) this.#snapshots.set(id, { ...snapshot, record, recordedMs });
+  }
+
+  /** What the run stored is named by an entry of its own from here on. */
+  #endRun(run: RunId, segments: readonly SegmentId[]): void {
+    this.#addSegments(segments);
+    this.#runs.delete(run);
   }
 
   #addSegments(segments: readonly SegmentId[]): void {
     for (const segment of segments) this.#segments.add(segment);
   }
 
-  #progress(entry: DecodedEntry, run: RunId, segments: readonly SegmentId[]): void {
+  #progress(writer: WriterId, { run, timeMs, segments }: ProgressBody): void {
     this.#addSegments(segments);
     const before = this.#runs.get(run)?.segments ?? [];
-    this.#runs.set(run, { run, writer: entry.writer, timeMs: entry.body.timeMs, segments: [...before, ...segments] });
+    this.#runs.set(run, { run, writer, timeMs, segments: [...before, ...segments] });
   }
 
   #govern(entry: DecodedEntry, body: Extract<EntryBody, { kind: 'features' | 'roles' }>): void {
     if (!this.#maintainers.has(entry.writer)) {
       const reason = `${body.kind} entry of a writer without the maintain role`;
-      this.#warnings.push({ kind: 'ignored', object: entry.name, reason });
+      this.#warnings.push({ kind: 'ignored', object: nameOf(entry), reason });
       return;
     }
     if (body.kind === 'features') {
       this.#features = { read: body.read, write: body.write, maintain: body.maintain };
       return;
     }
-    for (const writer of body.grants) this.#maintainers.add(writer);
-    for (const writer of body.revokes) if (writer !== this.#rules.owner) this.#maintainers.delete(writer);
+    for (const { writer } of body.grants) this.#maintainers.add(writer);
+    for (const { writer } of body.revokes) if (writer !== this.#rules.owner) this.#maintainers.delete(writer);
   }
 
   view(): View {
@@ -176,7 +200,7 @@ class Fold {
     const newest = new Set(headsBeyond.map((head) => head.writer));
     const covered = (checkpoint?.state.heads ?? []).filter((head) => !newest.has(head.writer));
     return {
-      checkpoint: checkpoint?.id,
+      checkpoint: checkpoint?.id ?? null,
       coveredEntries: checkpoint?.state.entries ?? 0,
       checkpointMs: checkpoint?.state.timeMs ?? 0,
       heads: [...covered, ...headsBeyond],
@@ -197,17 +221,21 @@ class Fold {
   }
 }
 
-function headOf(entry: DecodedEntry): Head {
+function nameOf(entry: DecodedEntry): string {
+  return entryName(entry.writer, entry.sequence, entry.id);
+}
+
+function headOf(entry: DecodedEntry): JournalHead {
   return { writer: entry.writer, sequence: entry.sequence, id: entry.id };
 }
 
 /** Entries that no other entry of the same writer follows. */
-function tips(entries: readonly DecodedEntry[]): Head[] {
+function tips(entries: readonly DecodedEntry[]): JournalHead[] {
   const followed = new Set(entries.map((entry) => entry.previous));
   return entries.filter((entry) => !followed.has(entry.id)).map(headOf);
 }
 
-function recentHeads(state: CheckpointState | undefined, beyond: readonly Head[]): Head[] {
+function recentHeads(state: CheckpointState | undefined, beyond: readonly JournalHead[]): JournalHead[] {
   const all = [...(state?.recent ?? []), ...beyond];
   const newest = new Map<WriterId, number>();
   for (const head of all) newest.set(head.writer, Math.max(head.sequence, newest.get(head.writer) ?? 0));
@@ -218,11 +246,12 @@ function recentHeads(state: CheckpointState | undefined, beyond: readonly Head[]
  * What a machine that remembers `remembered` must tell: writers whose remembered entry is not part of this view.
  * An empty memory finds nothing.
  */
-export function findRollbacks(journal: Journal, remembered: ReadonlyMap<WriterId, Head>): HistoryWarning[] {
+export function findRollbacks(journal: Journal, remembered: ReadonlyMap<WriterId, JournalHead>): HistoryWarning[] {
   const covered = new Covered(journal.checkpoint?.state);
   const present = new Set(journal.entries.map((entry) => entry.id));
   const newest = new Map<WriterId, number>();
-  for (const entry of journal.entries) newest.set(entry.writer, Math.max(entry.sequence, newest.get(entry.writer) ?? 0));
+  for (const entry of journal.entries)
+    newest.set(entry.writer, Math.max(entry.sequence, newest.get(entry.writer) ?? 0));
   const warnings: HistoryWarning[] = [];
   for (const head of remembered.values()) {
     if (present.has(head.id) || covered.has(head)) continue;
@@ -231,4 +260,3 @@ export function findRollbacks(journal: Journal, remembered: ReadonlyMap<WriterId
   }
   return warnings;
 }
-

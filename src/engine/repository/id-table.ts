@@ -67,13 +67,24 @@ export class IdTable {
   #slot(id: BlobId): number {
     const view = new DataView(id.buffer, id.byteOffset, 32);
     const mask = this.#capacity - 1;
-    const [a, b, c, d] = [view.getInt32(0, true), view.getInt32(4, true), view.getInt32(8, true), view.getInt32(12, true)];
+    const [a, b, c, d] = [
+      view.getInt32(0, true),
+      view.getInt32(4, true),
+      view.getInt32(8, true),
+      view.getInt32(12, true),
+    ];
     let slot = (a >>> 0) & mask;
     for (;;) {
       if (this.#used[slot] === 0) return slot;
       const word = slot * 8;
       const words = this.#words;
-      if (words[word] === a && words[word + 1] === b && words[word + 2] === c && words[word + 3] === d && this.#restEqual(slot, view)) {
+      if (
+        words[word] === a &&
+        words[word + 1] === b &&
+        words[word + 2] === c &&
+        words[word + 3] === d &&
+        this.#restEqual(slot, view)
+      ) {
         return slot;
       }
       slot = (slot + 1) & mask;

@@ -2,12 +2,21 @@ import type { Clock } from '../../core/clock.ts';
 import { NesteggError } from '../../core/errors.ts';
 import type { EntryId, WriterId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
-import { encodeEntry, type EntryContent, type Head } from '../format/entry.ts';
+import { encodeEntry } from '../format/entry.ts';
+import type { KnownBody } from '../format/entry-body.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
+import type { JournalHead } from '../format/shapes.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { View } from './fold.ts';
 import type { HeadsMemory } from './memory-of-heads.ts';
 import type { WriterIdentity } from './writer-identity.ts';
+
+/** A body without what every entry has: the writer adds it. */
+export type EntryContent = KnownBody extends infer Body
+  ? Body extends KnownBody
+    ? Omit<Body, 'timeMs' | 'base' | 'siblings'>
+    : never
+  : never;
 
 export interface JournalWriterParts {
   readonly storage: Storage;
@@ -34,14 +43,14 @@ export class JournalWriter {
   }
 
   /** Writes one entry on top of `view`. @throws StorageError; the entry may then be there all the same. */
-  async append(view: View, content: EntryContent, signal?: AbortSignal): Promise<Head> {
+  async append(view: View, content: EntryContent, signal?: AbortSignal): Promise<JournalHead> {
     const { identity, tip } = await this.#place(view);
     const { storage, keys, memory, clock, random } = this.#parts;
     const entry = encodeEntry({
       keys,
       seed: identity.seed,
       sequence: (tip?.sequence ?? 0) + 1,
-      previous: tip?.id,
+      previous: tip?.id ?? null,
       body: {
         ...content,
         timeMs: clock.now(),
@@ -62,7 +71,7 @@ export class JournalWriter {
     await identity?.release();
   }
 
-  async #place(view: View): Promise<{ readonly identity: WriterIdentity; readonly tip: Head | undefined }> {
+  async #place(view: View): Promise<{ readonly identity: WriterIdentity; readonly tip: JournalHead | undefined }> {
     for (let attempt = 0; attempt < 8; attempt += 1) {
       this.#identity ??= await this.#parts.takeIdentity(this.#avoid);
       const identity = this.#identity;

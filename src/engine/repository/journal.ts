@@ -6,9 +6,10 @@ import type { CheckpointId, EntryId, WriterId } from '../../core/ids.ts';
 import { writerId } from '../../core/ids.ts';
 import { CorruptionError } from '../../core/errors.ts';
 import { decodeCheckpoint, type CheckpointState } from '../format/checkpoint.ts';
-import { decodeEntry, type DecodedEntry, type Head } from '../format/entry.ts';
+import { decodeEntry, type DecodedEntry } from '../format/entry.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
-import { parseCheckpointName, parseEntryName } from '../format/names.ts';
+import { parseObjectName } from '../format/names.ts';
+import type { JournalHead } from '../format/shapes.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { HistoryWarning } from './repository.ts';
 
@@ -69,7 +70,7 @@ export class Covered {
   }
 
   /** Older entries than the window are covered by the chain; within it only those that the checkpoint names. */
-  has(head: Head): boolean {
+  has(head: JournalHead): boolean {
     return this.#recent.has(head.id) || head.sequence <= this.newest(head.writer) - forkWindow;
   }
 }
@@ -82,13 +83,13 @@ async function newestCheckpoint(
   const names: string[] = [];
   for await (const { name } of storage.list('checkpoints/', { signal })) names.push(name);
   for (const name of names.sort().reverse()) {
-    const parsed = parseCheckpointName(name);
-    if (!parsed) {
+    const object = parseObjectName(name);
+    if (object?.type !== 'checkpoint') {
       warnings.push({ kind: 'foreign', object: name, reason: 'not a checkpoint name' });
       continue;
     }
     try {
-      return { id: parsed.id, state: decodeCheckpoint(keys, name, await storage.get(name, { signal })) };
+      return { id: object.id, state: decodeCheckpoint(keys, name, await storage.get(name, { signal })) };
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
       warnings.push({ kind: 'damaged', object: name, reason: error.message });
@@ -111,8 +112,8 @@ async function uncoveredNames(storage: Storage, covered: Covered, signal: AbortS
     }),
   );
   return lists.flat().filter((name) => {
-    const head = parseEntryName(name);
-    return head === undefined || !covered.has(head);
+    const object = parseObjectName(name);
+    return object?.type !== 'entry' || !covered.has(object);
   });
 }
 
@@ -130,7 +131,8 @@ async function readEntries(
       batch.map(async (name) => {
         const known = cache.get(name);
         if (known) return known;
-        if (!parseEntryName(name)) return { outcome: 'foreign', object: name, reason: 'not an entry name' } as const;
+        if (parseObjectName(name)?.type !== 'entry')
+          return { outcome: 'foreign', object: name, reason: 'not an entry name' } as const;
         return decodeEntry(keys, name, await storage.get(name, { signal }));
       }),
     );
@@ -149,17 +151,17 @@ async function readEntries(
 
 function findHoles(entries: readonly DecodedEntry[], covered: Covered): HistoryWarning[] {
   const present = new Set<EntryId>(entries.map((entry) => entry.id));
-  const there = (head: Head): boolean => present.has(head.id) || covered.has(head);
+  const there = (head: JournalHead): boolean => present.has(head.id) || covered.has(head);
   const holes = new Map<string, HistoryWarning>();
-  const miss = (head: Head): void => {
+  const miss = (head: JournalHead): void => {
     holes.set(`${head.writer}:${String(head.sequence)}`, { kind: 'gap', writer: head.writer, sequence: head.sequence });
   };
   for (const entry of entries) {
-    if (entry.sequence > 1) {
+    if (entry.previous !== null) {
       const previous = { writer: entry.writer, sequence: entry.sequence - 1, id: entry.previous };
       if (!there(previous)) miss(previous);
     }
-    for (const head of entry.body.base.heads) if (!there(head)) miss(head);
+    for (const head of entry.body.base?.heads ?? []) if (!there(head)) miss(head);
   }
   return [...holes.values()];
 }
@@ -174,4 +176,3 @@ function findForks(entries: readonly DecodedEntry[]): HistoryWarning[] {
   }
   return forks;
 }
-

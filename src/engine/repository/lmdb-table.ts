@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type * as lmdbModule from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
 import { asBuffer } from '../../core/bytes.ts';
 import { packId, segmentId, type BlobId, type PackId, type SegmentId } from '../../core/ids.ts';
@@ -8,7 +9,7 @@ import { blobKindNumber, blobKindOf, type PackEntry } from '../format/blob.ts';
 import { alivePart, type BlobTable, type DeadSet, type TableStamp } from './blob-table.ts';
 import type { BlobLocation } from './repository.ts';
 
-type Lmdb = typeof import('lmdb');
+type Lmdb = typeof lmdbModule;
 
 interface TablePack {
   readonly id: PackId;

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { entryId, writerId, type EntryId, type WriterId } from '../../core/ids.ts';
 import { readIfPresent, writeDurably } from '../../core/durable-file.ts';
 import type { Random } from '../../core/random.ts';
-import type { Head } from '../format/entry.ts';
+import type { JournalHead } from '../format/shapes.ts';
 
 export interface HeadsMemory {
   /** Newest remembered entry by writer; empty for a machine without memory. */
-  read(): Promise<ReadonlyMap<WriterId, Head>>;
-  write(heads: Iterable<Head>): Promise<void>;
+  read(): Promise<ReadonlyMap<WriterId, JournalHead>>;
+  write(heads: Iterable<JournalHead>): Promise<void>;
   /** The entry that an own identity was about to write last. */
   intended(writer: WriterId): Promise<EntryId | undefined>;
   intend(writer: WriterId, entry: EntryId): Promise<void>;
@@ -31,7 +31,7 @@ export function headsMemory(directory: string, random: Random): HeadsMemory {
   const intentFile = (writer: WriterId): string => join(directory, 'writers', `${writer}.intent`);
   return {
     async read() {
-      const heads = new Map<WriterId, Head>();
+      const heads = new Map<WriterId, JournalHead>();
       for (const line of ((await readIfPresent(headsFile))?.toString() ?? '').split('\n')) {
         const [writer, sequence, id] = line.split(' ');
         if (writer === undefined || sequence === undefined || id === undefined) continue;

@@ -7,6 +7,7 @@ import type { OsLocks } from '../../core/os-lock.ts';
 import type { Random } from '../../core/random.ts';
 import type { CompressionLevel } from '../compression/compress.ts';
 import { blake3 } from '../crypto/blake3.ts';
+import { sha256Hex } from '../crypto/sha256.ts';
 import { decodeIndexSegment, type IndexedPack } from '../format/index-segment.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { packName, segmentName } from '../format/names.ts';
@@ -14,7 +15,7 @@ import { openBlob, type BlobKind, type BlobRef } from '../format/blob.ts';
 import { decodeSnapshotRecord, type SnapshotRecord } from '../format/snapshot.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { BlobTable, DeadSet } from './blob-table.ts';
-import { checkpointIfDue } from './checkpointing.ts';
+import { checkpointIfDue, type CheckpointPace } from './checkpointing.ts';
 import { findRollbacks, foldJournal, type View } from './fold.ts';
 import { readJournal, type EntryCache } from './journal.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -45,6 +46,7 @@ export interface OpenParts {
   readonly packBytes: number;
   readonly compression: CompressionLevel;
   readonly tableKind?: 'auto' | 'lmdb' | 'memory';
+  readonly checkpointEvery?: CheckpointPace;
 }
 
 export class OpenRepository implements Repository {
@@ -153,11 +155,7 @@ export class OpenRepository implements Repository {
     return found;
   }
 
-  async readContent(
-    kind: Exclude<BlobKind, 'pbs-chunk'>,
-    ref: BlobRef,
-    signal?: AbortSignal,
-  ): Promise<Uint8Array> {
+  async readContent(kind: Exclude<BlobKind, 'pbs-chunk'>, ref: BlobRef, signal?: AbortSignal): Promise<Uint8Array> {
     await this.loadIndex(signal);
     const id = this.blobId(kind, ref);
     const first = this.locate(id);
@@ -180,12 +178,16 @@ export class OpenRepository implements Repository {
   }
 
   async readSegment(segment: SegmentId, signal?: AbortSignal): Promise<readonly IndexedPack[]> {
-    const name = segmentName(segment);
-    return decodeIndexSegment(this.keys, name, await this.#parts.storage.get(name, { signal }));
+    const bytes = await this.#parts.storage.get(segmentName(segment), { signal });
+    if (sha256Hex(bytes) !== segment) throw new CorruptionError(`index segment ${segment} does not match its name`);
+    return decodeIndexSegment(this.keys, bytes);
   }
 
   /** A segment that is lost hides its packs until `rebuild-index`; it never stops what other segments list. */
-  async #tryReadSegment(segment: SegmentId, signal: AbortSignal | undefined): Promise<readonly IndexedPack[] | undefined> {
+  async #tryReadSegment(
+    segment: SegmentId,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly IndexedPack[] | undefined> {
     try {
       return await this.readSegment(segment, signal);
     } catch (error) {
@@ -240,7 +242,14 @@ export class OpenRepository implements Repository {
   #journalWriter(): JournalWriter {
     const { storage, keys, memory, clock, random, stateDirectory, locks } = this.#parts;
     const place = { directory: stateDirectory, locks, random };
-    return new JournalWriter({ storage, keys, memory, clock, random, takeIdentity: (avoid) => takeIdentity(place, avoid) });
+    return new JournalWriter({
+      storage,
+      keys,
+      memory,
+      clock,
+      random,
+      takeIdentity: (avoid) => takeIdentity(place, avoid),
+    });
   }
 
   /** Appends one entry outside of a run: check and repair use it. */
@@ -282,7 +291,8 @@ export class OpenRepository implements Repository {
   async #updateTable(signal: AbortSignal | undefined): Promise<void> {
     const { segments } = this.#view;
     const dead = this.#dead();
-    const readSegment = (id: SegmentId): Promise<readonly IndexedPack[] | undefined> => this.#tryReadSegment(id, signal);
+    const readSegment = (id: SegmentId): Promise<readonly IndexedPack[] | undefined> =>
+      this.#tryReadSegment(id, signal);
     if (this.#table && fits(this.#table.stamp(), segments, dead)) {
       await addSegments(this.#table, { segments, readSegment });
       return;
@@ -290,7 +300,14 @@ export class OpenRepository implements Repository {
     await this.#table?.close();
     this.#table = undefined;
     const { cacheDirectory: directory, random, tableKind } = this.#parts;
-    this.#table = await openTable({ directory, segments, dead, random, readSegment, ...(tableKind && { kind: tableKind }) });
+    this.#table = await openTable({
+      directory,
+      segments,
+      dead,
+      random,
+      readSegment,
+      ...(tableKind && { kind: tableKind }),
+    });
   }
 
   /** A pack that the journal names counts only if a complete listing of the last 24 hours shows it. */

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts';
 import { readIfPresent, writeDurably } from '../../core/durable-file.ts';
 import { packId, type PackId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
-import { parsePackName } from '../format/names.ts';
+import { parseObjectName } from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** How old a complete listing may be for its packs to count as present. */
@@ -29,8 +29,8 @@ export async function takeListing(storage: Storage, place: ListingPlace, signal?
   const takenMs = place.clock.now();
   const packs = new Set<PackId>();
   for await (const { name } of storage.list('packs/', { signal })) {
-    const id = parsePackName(name);
-    if (id !== undefined) packs.add(id);
+    const object = parseObjectName(name);
+    if (object?.type === 'pack') packs.add(object.id);
   }
   const listing = { takenMs, packs };
   await keepListing(listing, place);

@@ -25,7 +25,13 @@ export class PackReader {
   }
 
   /** `length` bytes of the pack from `offset`; a view that must not be changed. @throws StorageError */
-  async read(pack: PackId, packSize: number, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+  async read(
+    pack: PackId,
+    packSize: number,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
     const from = Math.floor(offset / alignment) * alignment;
     const to = Math.min(packSize, Math.ceil((offset + length) / alignment) * alignment);
     const key = `${pack}:${String(from)}:${String(to)}`;

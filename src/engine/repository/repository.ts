@@ -45,6 +45,8 @@ export interface SnapshotSummary {
   /** Committed although parts were unreadable: `--allow-damaged`. */
   readonly damaged: boolean;
   readonly committedMs: number;
+  /** Time of the entry that tells the record: of the commit, or of the latest amendment. */
+  readonly recordedMs: number;
   readonly writer: WriterId;
 }
 
@@ -99,7 +101,10 @@ export interface WriteSession {
   /** Packs → index → barrier → journal read again → entry → visibility bound → journal read again. */
   commit(records: readonly SnapshotRecord[], signal?: AbortSignal): Promise<CommitResult>;
   /** Replaces the record of a committed snapshot (notes, protection, late logs). Same steps as a commit. */
-  amend(changes: readonly { readonly snapshot: SnapshotId; readonly record: SnapshotRecord }[], signal?: AbortSignal): Promise<CommitResult>;
+  amend(
+    changes: readonly { readonly snapshot: SnapshotId; readonly record: SnapshotRecord }[],
+    signal?: AbortSignal,
+  ): Promise<CommitResult>;
   /** After `lost`: names the blobs stored again. */
   mend(snapshots: readonly SnapshotId[], signal?: AbortSignal): Promise<CommitResult>;
 

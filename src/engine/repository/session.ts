@@ -1,10 +1,8 @@
 import { CancelledError, NesteggError } from '../../core/errors.ts';
-import { toHex } from '../../core/bytes.ts';
 import type { Clock } from '../../core/clock.ts';
 import {
   digest,
   packId,
-  snapshotId,
   type BlobId,
   type PackId,
   type RunId,
@@ -14,20 +12,27 @@ import {
 import type { Random } from '../../core/random.ts';
 import { encodeContent, type CompressionLevel } from '../compression/compress.ts';
 import { blake3 } from '../crypto/blake3.ts';
-import type { EntryContent, SnapshotLine } from '../format/entry.ts';
 import { encodeIndexSegment, type IndexedPack } from '../format/index-segment.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { packName, segmentName } from '../format/names.ts';
 import type { BlobKind, BlobRef } from '../format/blob.ts';
 import { PackBuilder } from '../format/pack.ts';
-import { encodeSnapshotRecord, type SnapshotRecord } from '../format/snapshot.ts';
+import type { SnapshotListing } from '../format/shapes.ts';
+import { encodeSnapshotRecord, snapshotIdOf, type SnapshotRecord } from '../format/snapshot.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { BlobTable, DeadSet } from './blob-table.ts';
 import { Claims } from './claims.ts';
 import type { View } from './fold.ts';
-import type { JournalWriter } from './journal-writer.ts';
+import type { EntryContent, JournalWriter } from './journal-writer.ts';
 import { MemoryTable } from './memory-table.ts';
-import type { ClaimResult, CommitResult, FinishedPack, SessionTotals, SnapshotSummary, WriteSession } from './repository.ts';
+import type {
+  ClaimResult,
+  CommitResult,
+  FinishedPack,
+  SessionTotals,
+  SnapshotSummary,
+  WriteSession,
+} from './repository.ts';
 
 /** An index segment and a progress entry are written at least this often during a run. */
 export const progressEvery = { packs: 256, ms: 3_600_000 } as const;
@@ -57,7 +62,7 @@ export interface SessionParts {
 
 /** A commit that is not finished: what is still to be written, or to be mended. */
 interface Unfinished {
-  readonly lines: readonly SnapshotLine[];
+  readonly lines: readonly SnapshotListing[];
   readonly contents: (segments: readonly SegmentId[]) => readonly EntryContent[];
   written: boolean;
 }
@@ -156,7 +161,7 @@ export class Session implements WriteSession {
   }
 
   async commit(records: readonly SnapshotRecord[], signal?: AbortSignal): Promise<CommitResult> {
-    const lines: SnapshotLine[] = [];
+    const lines: SnapshotListing[] = [];
     for (const record of records) lines.push(await this.#line(record, signal));
     const run = this.run;
     return this.#finish(lines, signal, (segments) =>
@@ -175,10 +180,11 @@ export class Session implements WriteSession {
   ): Promise<CommitResult> {
     const snapshots = this.#parts.view().snapshots;
     const amended: { readonly id: SnapshotId; readonly record: BlobRef }[] = [];
-    const lines: SnapshotLine[] = [];
+    const lines: SnapshotListing[] = [];
     for (const { snapshot: id, record } of changes) {
       const known = snapshots.get(id);
-      if (!known) throw new NesteggError('not-found', `snapshot ${id} is not in this repository, so it cannot be amended`);
+      if (!known)
+        throw new NesteggError('not-found', `snapshot ${id} is not in this repository, so it cannot be amended`);
       const ref = await this.addBlob('snapshot', encodeSnapshotRecord(record), signal);
       amended.push({ id, record: ref });
       lines.push({ ...known, record: ref });
@@ -199,7 +205,9 @@ export class Session implements WriteSession {
     if (!unfinished) throw new NesteggError('internal', 'nothing is left to mend in this session');
     if (!unfinished.written) return this.#finish(unfinished.lines, signal, unfinished.contents);
     const run = this.run;
-    return this.#finish(unfinished.lines, signal, (segments) => [{ kind: 'mend', run, snapshots: [...snapshots], segments }]);
+    return this.#finish(unfinished.lines, signal, (segments) => [
+      { kind: 'mend', run, snapshots: [...snapshots], segments },
+    ]);
   }
 
   async close(): Promise<void> {
@@ -216,7 +224,7 @@ export class Session implements WriteSession {
 
   /** Steps 1 to 7 of the write order (format page, section 11). */
   async #finish(
-    lines: readonly SnapshotLine[],
+    lines: readonly SnapshotListing[],
     signal: AbortSignal | undefined,
     contents: Unfinished['contents'],
   ): Promise<CommitResult> {
@@ -257,10 +265,10 @@ export class Session implements WriteSession {
     });
   }
 
-  async #line(record: SnapshotRecord, signal: AbortSignal | undefined): Promise<SnapshotLine> {
+  async #line(record: SnapshotRecord, signal: AbortSignal | undefined): Promise<SnapshotListing> {
     const ref = await this.addBlob('snapshot', encodeSnapshotRecord(record), signal);
     return {
-      id: snapshotId(toHex(ref.digest).slice(0, 32)),
+      id: snapshotIdOf(ref.digest),
       record: ref,
       backup: record.backup,
       group: record.group,
@@ -271,7 +279,7 @@ export class Session implements WriteSession {
     };
   }
 
-  #summaries(lines: readonly SnapshotLine[]): SnapshotSummary[] {
+  #summaries(lines: readonly SnapshotListing[]): SnapshotSummary[] {
     const snapshots = this.#parts.view().snapshots;
     return lines.flatMap((line) => snapshots.get(line.id) ?? []);
   }
@@ -301,7 +309,11 @@ export class Session implements WriteSession {
     await this.#writeSegment(signal);
     await refresh(signal);
     const named = this.#unnamed;
-    await writer.append(view(), { kind: 'progress', run: this.run, segments: named.map((segment) => segment.id) }, signal);
+    await writer.append(
+      view(),
+      { kind: 'progress', run: this.run, segments: named.map((segment) => segment.id) },
+      signal,
+    );
     await refresh(signal);
     this.#adopt(named);
     this.#lastProgressMs = this.#parts.clock.monotonic();
@@ -362,7 +374,10 @@ export class Session implements WriteSession {
 
   #check(): void {
     if (this.#broken !== undefined) {
-      throw new NesteggError('repository.commit', 'this run of writes has failed before', { cause: this.#broken, retry: 'later' });
+      throw new NesteggError('repository.commit', 'this run of writes has failed before', {
+        cause: this.#broken,
+        retry: 'later',
+      });
     }
     if (!this.#open) throw new NesteggError('internal', 'this run of writes has ended');
   }

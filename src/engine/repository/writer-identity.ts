@@ -55,6 +55,6 @@ async function lockIdentity(
   id: WriterId,
   seed: Uint8Array,
 ): Promise<WriterIdentity | undefined> {
-  const lock = await locks.acquire(join(folder, `${id}.lock`), 'exclusive');
+  const lock = await locks.acquire(join(folder, `${id}.seed`), 'exclusive');
   return lock && { id, seed, release: () => lock.release() };
 }
