@@ -60,7 +60,7 @@ export class BinaryReader {
 
   /** The next `length` bytes as a copy that outlives the source. */
   copy(length: number): Uint8Array {
-    return this.view(length).slice();
+    return new Uint8Array(this.view(length)); // `slice` of a Buffer would not copy
   }
 
   /** A u32 length, at most `limit`, then that many bytes (a view). */

@@ -5,6 +5,11 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** A plain view (never a copy) of the same memory, for a `Buffer`, whose `slice` would not copy. */
+export function asBytes(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
 /** Lower-case hex of the bytes. */
 export function toHex(bytes: Uint8Array): string {
   return asBuffer(bytes).toString('hex');

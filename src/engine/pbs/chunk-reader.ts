@@ -4,7 +4,7 @@
  * exception: the rest of the snapshot is still read, and the problem travels to another thread.
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
-import { equalBytes } from '../../core/bytes.ts';
+import { asBytes, equalBytes } from '../../core/bytes.ts';
 import { SourceError, messageOf, systemCode } from '../../core/errors.ts';
 import { crcMatches, decodeContent, maxChunkFileBytes, readBlobHeader, type BlobHeader } from './data-blob.ts';
 import { chunkDigest, type EncryptionKey } from './keys.ts';
@@ -127,7 +127,8 @@ function loadFile(path: string, scratch: Uint8Array | undefined): LoadedFile {
   try {
     const { size } = fstatSync(descriptor);
     if (size > maxChunkFileBytes) return bad(path, 'too-long', `${String(size)} bytes are more than a chunk can have`);
-    const buffer = scratch && scratch.byteLength >= size ? scratch.subarray(0, size) : Buffer.allocUnsafeSlow(size);
+    const buffer =
+      scratch && scratch.byteLength >= size ? scratch.subarray(0, size) : asBytes(Buffer.allocUnsafeSlow(size));
     let at = 0;
     while (at < size) {
       const length = readSync(descriptor, buffer, at, size - at, at);

@@ -5,7 +5,7 @@
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { asBuffer, toHex } from '../../core/bytes.ts';
+import { asBuffer, asBytes, toHex } from '../../core/bytes.ts';
 import { CorruptionError, SourceError, messageOf } from '../../core/errors.ts';
 import { zstdCompress, zstdDecompress } from '../compression/zstd.ts';
 import type { EncryptionKey } from './keys.ts';
@@ -149,7 +149,7 @@ function decrypt(blob: Uint8Array, stored: Uint8Array, key: EncryptionKey | unde
   } catch (error) {
     throw damaged('it does not open with this key', error);
   }
-  return plain;
+  return asBytes(plain);
 }
 
 function decompress(frame: Uint8Array, maxLength: number): Uint8Array {

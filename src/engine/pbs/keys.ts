@@ -3,7 +3,7 @@
  */
 import { createDecipheriv, createHash, createHmac, pbkdf2, pbkdf2Sync, scrypt } from 'node:crypto';
 import { inspect, promisify } from 'node:util';
-import { equalBytes, toHex, utf8 } from '../../core/bytes.ts';
+import { asBytes, equalBytes, toHex, utf8 } from '../../core/bytes.ts';
 import { CorruptionError, NesteggError, UsageError } from '../../core/errors.ts';
 import type { Secret } from '../../core/secret.ts';
 import { field, isRecord, optionalText, parseJson } from './json.ts';
@@ -21,7 +21,7 @@ export class EncryptionKey {
   /** Copies `secret`. @throws RangeError unless it has 32 bytes. */
   constructor(secret: Uint8Array) {
     if (secret.byteLength !== keyBytes) throw new RangeError('an encryption key has 32 bytes');
-    this.#secret = secret.slice();
+    this.#secret = new Uint8Array(secret);
     this.idKey = new Uint8Array(pbkdf2Sync(secret, '_id_key', 10, 32, 'sha256'));
     const label = createHash('sha256').update('Proxmox Backup Encryption Key Fingerprint').digest();
     this.fingerprint = new Uint8Array(createHash('sha256').update(label).update(this.idKey).digest());
@@ -55,7 +55,7 @@ export function formatFingerprint(bytes: Uint8Array): string {
 export function chunkDigest(data: Uint8Array, key?: EncryptionKey): Uint8Array {
   const hash = createHash('sha256').update(data);
   if (key) hash.update(key.idKey);
-  return hash.digest();
+  return asBytes(hash.digest());
 }
 
 type Derivation =

@@ -1,6 +1,7 @@
 /** File system calls on a datastore, whose failures are `SourceError`s that name the path and say what a person can do. */
 import { constants, type Dirent } from 'node:fs';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { asBytes } from '../../core/bytes.ts';
 import { SourceError, messageOf, systemCode } from '../../core/errors.ts';
 
 /** The error for a path that could not be read. ENOENT is `source.missing`, everything else `source.unreadable`. */
@@ -45,7 +46,7 @@ export async function readWhole(path: string, maxBytes: number): Promise<Uint8Ar
         context: { path },
       });
     }
-    return await file.readFile();
+    return asBytes(await file.readFile());
   } catch (error) {
     if (error instanceof SourceError) throw error;
     if (systemCode(error) === 'ENOENT') return undefined;
