@@ -26,23 +26,31 @@ export interface Settle {
   readonly maxMs: number;
 }
 
+interface ScheduleDefinition<Kind extends ScheduleKind> {
+  readonly kind: Kind;
+  readonly id: string;
+  /** As written; valid by `parseSchedule`. */
+  readonly text: string;
+  readonly timezone: string;
+  readonly catchUp: CatchUp;
+}
+
+interface Definitions {
+  readonly cron: ScheduleDefinition<'cron'>;
+  readonly interval: ScheduleDefinition<'interval'>;
+  readonly calendar: ScheduleDefinition<'calendar'>;
+  readonly pbs: {
+    readonly kind: 'pbs';
+    readonly id: string;
+    /** Absolute path of the datastore. */
+    readonly datastore: string;
+    readonly settle: Settle;
+  };
+  readonly startup: { readonly kind: 'startup'; readonly id: string };
+}
+
 /** `id` is stable over restarts and changes when the meaning changes: it is the key of what is remembered. */
-export type TriggerDefinition =
-  | {
-      readonly kind: ScheduleKind;
-      readonly id: string;
-      readonly text: string;
-      readonly timezone: string;
-      readonly catchUp: CatchUp;
-    }
-  | {
-      readonly kind: 'pbs';
-      readonly id: string;
-      /** Absolute path of the datastore. */
-      readonly datastore: string;
-      readonly settle: Settle;
-    }
-  | { readonly kind: 'startup'; readonly id: string };
+export type TriggerDefinition<Kind extends TriggerKind = TriggerKind> = Definitions[Kind];
 
 /** One request for work. `kind` is `catch-up` when a schedule makes up for a missed due time. */
 export interface Fire {
@@ -85,7 +93,7 @@ export interface Trigger {
   close(): Promise<void>;
 }
 
-export type TriggerFactory<Kind extends TriggerKind = TriggerKind> = (
-  definition: Extract<TriggerDefinition, { readonly kind: Kind }>,
+export type TriggerFactory<Kind extends TriggerKind> = (
+  definition: TriggerDefinition<Kind>,
   services: TriggerServices,
 ) => Trigger;
