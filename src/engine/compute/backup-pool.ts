@@ -188,7 +188,8 @@ export class BackupPool {
       done();
       return;
     }
-    const pack = { id: packId(message.id), bytes: message.bytes, entries: fromColumns(message.entries) };
+    const { id, bytes, entries, epoch } = message;
+    const pack = { id: packId(id), bytes, entries: fromColumns(entries), epoch };
     void this.#options.onPack(repository, pack).then(done, (error: unknown) => {
       done();
       this.#state.fail(error);

@@ -57,6 +57,8 @@ export interface SealedPack {
   readonly id: PackId;
   readonly bytes: Uint8Array;
   readonly entries: readonly PackEntry[];
+  /** Key epoch it is sealed with. */
+  readonly epoch: number;
 }
 
 /** Most repositories of one pool: the width of the `missing` mask. */

@@ -207,9 +207,9 @@ describe('the backup pool', () => {
       Array.from({ length: 200 }, (_, number) => writeChunk(number)),
       () => [0, 1],
     ).then(() => run.pool.flush());
-    let over = false;
-    void work.finally(() => (over = true));
-    while (!over) {
+    const state = { over: false };
+    void work.finally(() => (state.over = true));
+    while (!state.over) {
       gates.shift()?.();
       await new Promise((resolve) => setImmediate(resolve));
     }

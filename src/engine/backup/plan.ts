@@ -1,0 +1,69 @@
+/** What a run has to do, from what the source shows and what the targets have. */
+import type { SnapshotSummary } from '../repository/repository.ts';
+import { groupKey, type ListedGroup } from '../sources/pbs.ts';
+import type { StoredPair } from './amend.ts';
+import type { PlannedItem } from './item.ts';
+import { backupOrder, itemKey, missingItems, type SelectionRule } from './selection.ts';
+import type { TargetRun } from './target-run.ts';
+
+export interface BackupPlan {
+  /** In the order in which they are read. */
+  readonly items: readonly PlannedItem[];
+  /** What each target has already, to be compared with the source. */
+  readonly stored: ReadonlyMap<TargetRun, readonly StoredPair[]>;
+}
+
+export interface PlanRule extends Omit<SelectionRule, 'keep'> {
+  /** Only snapshots of this backup count as stored. */
+  readonly backup: string;
+}
+
+export function planBackup(groups: readonly ListedGroup[], targets: readonly TargetRun[], rule: PlanRule): BackupPlan {
+  const planned = new Map<string, PlannedItem & { readonly targets: TargetRun[] }>();
+  const stored = new Map<TargetRun, StoredPair[]>();
+  for (const target of targets) {
+    const pairs: StoredPair[] = [];
+    const byGroup = storedByGroup(target.repository.snapshots(), rule.backup);
+    for (const { group, snapshots } of groups) {
+      const key = groupKey(group);
+      const has = byGroup.get(key) ?? new Map<string, SnapshotSummary>();
+      const items = snapshots.map((snapshot) => ({
+        snapshot,
+        name: snapshot,
+        group: key,
+        item: String(snapshot.timeSeconds),
+        timeMs: snapshot.timeSeconds * 1000,
+        protected: snapshot.protected,
+        finished: snapshot.finished,
+      }));
+      for (const item of missingItems(items, [...has.values()], { ...rule, keep: target.keep })) {
+        const { snapshot: _snapshot, ...planItem } = item;
+        const known = planned.get(itemKey(item)) ?? { ...planItem, targets: [] };
+        known.targets.push(target);
+        planned.set(itemKey(item), known);
+      }
+      for (const { snapshot, item, finished } of items) {
+        const summary = has.get(item);
+        if (summary && finished) pairs.push({ summary, snapshot, group });
+      }
+    }
+    stored.set(target, pairs);
+  }
+  return { items: backupOrder([...planned.values()]), stored };
+}
+
+/** The newest commit counts where an item was committed more than once. */
+function storedByGroup(
+  summaries: readonly SnapshotSummary[],
+  backup: string,
+): Map<string, Map<string, SnapshotSummary>> {
+  const groups = new Map<string, Map<string, SnapshotSummary>>();
+  for (const summary of summaries) {
+    if (summary.backup !== backup) continue;
+    const items = groups.get(summary.group) ?? new Map<string, SnapshotSummary>();
+    const known = items.get(summary.item);
+    if (!known || known.committedMs <= summary.committedMs) items.set(summary.item, summary);
+    groups.set(summary.group, items);
+  }
+  return groups;
+}
