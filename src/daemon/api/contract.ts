@@ -298,7 +298,7 @@ export type RunRequest =
       readonly priority?: Priority;
     };
 
-/** Where snapshots go. Directories must lie within `daemon.roots.restore`. */
+/** Where snapshots go. Over TCP the directory must lie within `restore` in the state directory. */
 export interface RestoreTarget {
   readonly type: 'datastore';
   readonly directory: string;

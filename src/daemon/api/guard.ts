@@ -91,10 +91,10 @@ function unauthorized(): RequestError {
 
 function identify(request: FastifyRequest, access: Access): Caller {
   const trigger = triggerOf(request);
-  if (access.type === 'socket') return { name: 'socket', scopes: everything, trigger };
+  if (access.type === 'socket') return { name: 'socket', scopes: everything, local: true, trigger };
   const given = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(request.headers.authorization ?? '')?.[1];
   if (given === undefined || !sameToken(given, access.token)) throw unauthorized();
-  return { name: 'token', scopes: everything, trigger };
+  return { name: 'token', scopes: everything, local: false, trigger };
 }
 
 /** For the record only, nothing is decided by it. */

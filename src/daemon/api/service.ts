@@ -32,6 +32,8 @@ export interface Caller {
   /** For triggers and the log: `socket`, or the name of a token. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** Connected by the unix socket, which only the daemon's own user can open. */
+  readonly local: boolean;
   /** What a task that this caller asks for is triggered by. */
   readonly trigger: 'api' | 'ui' | 'cli';
 }
