@@ -2,7 +2,13 @@
 import { type BinaryWriter, DecodeError } from '../../core/binary.ts';
 import { CorruptionError, decoding } from '../../core/errors.ts';
 import type { BlobId, Digest, RepositoryId } from '../../core/ids.ts';
-import { decodeContent, type Codec } from '../compression/compress.ts';
+import {
+  decodeContent,
+  encodeContent,
+  type Codec,
+  type CompressionLevel,
+  type EncodedContent,
+} from '../compression/compress.ts';
 import { open, sealedOverhead } from '../crypto/sealed-box.ts';
 import type { PackKeys } from './sealing.ts';
 import { limits } from './limits.ts';
@@ -104,6 +110,13 @@ export function openBlob(keys: PackKeys, epoch: number, entry: PackEntry, sealed
   }
   const encoded = open(keys.sealingKey('blob', epoch), blobAssociatedData(keys.repositoryId, epoch, entry), sealed);
   return decodeContent(entry.codec, encoded, entry.plainLength);
+}
+
+export type { CompressionLevel };
+
+/** How a content that is not a PBS chunk is encoded before it is sealed: compressed when that gains at least 3 %. */
+export function encodeBlobContent(content: Uint8Array, level: CompressionLevel): EncodedContent {
+  return encodeContent(content, level);
 }
 
 /** `digest (32) ‖ plain length (u32)`. */

@@ -1,11 +1,12 @@
-import { CorruptionError, messageOf, StorageError } from '../../core/errors.ts';
+import { messageOf } from '../../core/errors.ts';
 import type { PackId, RunId, SegmentId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import { encodeIndexSegment, type IndexedPack } from '../format/index-segment.ts';
 import { packName, parseObjectName, segmentName } from '../format/names.ts';
 import type { OpenRepository } from '../repository/open-repository.ts';
 import { limits } from '../format/limits.ts';
-import { provePack } from './prove-pack.ts';
+import { provePack } from '../compute/prove-pack.ts';
+import { isLoss } from './structure.ts';
 
 export interface RebuildReport {
   /** Packs that a readable segment lists already. */
@@ -103,9 +104,4 @@ async function writeSegment(
   await repository.storage.barrier([name, ...packs.map((pack) => packName(pack.id))], { signal });
   const segments: readonly SegmentId[] = [segment.id];
   await repository.append({ kind: 'progress', run, segments }, signal);
-}
-
-function isLoss(error: unknown): boolean {
-  if (error instanceof StorageError) return error.code === 'storage.not-found' || error.code === 'storage.corrupt';
-  return error instanceof CorruptionError;
 }

@@ -5,13 +5,12 @@ import type { BlobId, CheckpointId, PackId, RepositoryId, RunId, SegmentId, Writ
 import type { Logger } from '../../core/logger.ts';
 import type { OsLocks } from '../../core/os-lock.ts';
 import type { Random } from '../../core/random.ts';
-import type { CompressionLevel } from '../compression/compress.ts';
 import { blake3 } from '../crypto/blake3.ts';
 import { sha256Hex } from '../crypto/sha256.ts';
 import { decodeIndexSegment, type IndexedPack } from '../format/index-segment.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { packName, segmentName } from '../format/names.ts';
-import { openBlob, type BlobKind, type BlobRef } from '../format/blob.ts';
+import { openBlob, type BlobKind, type BlobRef, type CompressionLevel } from '../format/blob.ts';
 import { decodeSnapshotRecord, type SnapshotRecord } from '../format/snapshot.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { BlobTable, DeadSet } from './blob-table.ts';

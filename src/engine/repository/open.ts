@@ -4,9 +4,8 @@ import { fromHex } from '../../core/bytes.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { OsLocks } from '../../core/os-lock.ts';
 import type { Random } from '../../core/random.ts';
-import type { CompressionLevel } from '../compression/compress.ts';
-import { loadZstd } from '../compression/zstd.ts';
-import { loadBlake3 } from '../crypto/blake3.ts';
+import type { CompressionLevel } from '../format/blob.ts';
+import { loadFormat } from '../format/load.ts';
 import { RepositoryKeys } from '../format/keys.ts';
 import { encodeRecoveryCode } from '../format/recovery-code.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -43,7 +42,7 @@ export interface OpenedRepository {
  */
 export async function openRepository(options: OpenOptions): Promise<OpenedRepository> {
   const { name, storage, locks, clock, random, logger, stateDirectory, signal } = options;
-  await Promise.all([loadBlake3(), loadZstd()]);
+  await loadFormat();
   const unlocked = await unlock(storage, options.credential, signal);
   const keys = RepositoryKeys.import(unlocked.keys);
   const state = stateDirectory && join(stateDirectory, 'repositories', keys.repositoryId);

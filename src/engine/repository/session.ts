@@ -10,12 +10,11 @@ import {
   type SnapshotId,
 } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
-import { encodeContent, type CompressionLevel } from '../compression/compress.ts';
 import { blake3 } from '../crypto/blake3.ts';
 import { encodeIndexSegment, type IndexedPack } from '../format/index-segment.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { packName, segmentName } from '../format/names.ts';
-import type { BlobKind, BlobRef } from '../format/blob.ts';
+import { encodeBlobContent, type BlobKind, type BlobRef, type CompressionLevel } from '../format/blob.ts';
 import { PackBuilder } from '../format/pack.ts';
 import type { SnapshotListing } from '../format/shapes.ts';
 import { encodeSnapshotRecord, snapshotIdOf, type SnapshotRecord } from '../format/snapshot.ts';
@@ -143,7 +142,7 @@ export class Session implements WriteSession {
     const ref: BlobRef = { digest: digest(blake3(content)), length: content.byteLength };
     const id = this.#parts.keys.blobId(kind, ref);
     if (this.claim(id) !== 'new') return ref;
-    const { codec, encoded } = encodeContent(content, this.#parts.compression);
+    const { codec, encoded } = encodeBlobContent(content, this.#parts.compression);
     this.#metadata ??= this.#newBuilder();
     if (!this.#metadata.add(kind, id, codec, encoded, content.byteLength)) {
       const full = this.#metadata.finish();
