@@ -4,14 +4,14 @@ import { BackupPool, defaultBudgetBytes, type BatchOutcome } from '../compute/ba
 import type { ChunkBatch } from '../compute/compute.ts';
 import { PbsDatastore, type PbsItem } from '../sources/pbs.ts';
 import { applyAmendments, findAmendments, type StoredPair } from './amend.ts';
-import { defaultCommitEvery, type BackupReport, type BackupRequest } from './backup.ts';
+import { defaultCommitEvery, type BackupPhase, type BackupReport, type BackupRequest } from './backup.ts';
 import { BadChunks } from './bad-chunks.ts';
 import { CommitGroup } from './commit-group.ts';
 import { itemLabel, type DraftItem, type PlannedItem } from './item.ts';
 import { ItemReader, NoTargetLeft, type ReadItem } from './item-reader.ts';
 import { planBackup, type BackupPlan } from './plan.ts';
-import { problemOf, Warnings } from './problems.ts';
-import { ProgressMeter } from './progress.ts';
+import { problemOf, ProblemList } from '../../core/problem.ts';
+import { ProgressMeter, type Progress } from '../../core/progress.ts';
 import { makeReport } from './report.ts';
 import { TargetRun } from './target-run.ts';
 
@@ -47,8 +47,8 @@ class BackupRun {
   readonly #request: BackupRequest;
   readonly #source: PbsDatastore;
   readonly #targets: readonly TargetRun[];
-  readonly #warnings: Warnings;
-  readonly #meter: ProgressMeter;
+  readonly #warnings: ProblemList;
+  readonly #meter: ProgressMeter<BackupPhase>;
   readonly #bad = new BadChunks();
   readonly #group: CommitGroup;
   #pool: BackupPool | undefined;
@@ -63,11 +63,19 @@ class BackupRun {
     this.#request = request;
     this.#source = source;
     const { run, repositories, events, options, signal } = request;
-    this.#warnings = new Warnings(events);
+    this.#warnings = new ProblemList((problem) => events?.warning?.(problem));
     this.#targets = repositories.map(
       (target, number) => new TargetRun(number, target, run, (failed) => this.#pool?.drop(failed.number)),
     );
-    this.#meter = new ProgressMeter(options.clock, events, () => this.#uploadedBytes());
+    const tell = events?.progress?.bind(events);
+    this.#meter = new ProgressMeter<BackupPhase>(
+      options.clock,
+      'list',
+      tell &&
+        ((progress: Progress<BackupPhase>): void => {
+          tell({ ...progress, uploadedBytes: this.#uploadedBytes() });
+        }),
+    );
     const { backup, device } = options;
     const record = { run, backup, device, identity: source.identity, datastoreName: source.datastoreName };
     this.#group = new CommitGroup(

@@ -13,6 +13,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { KeepRules } from '../../core/keep.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { Problem } from '../../core/problem.ts';
+import type { Progress } from '../../core/progress.ts';
 import type { OsLocks } from '../../core/os-lock.ts';
 import type { RunId, SnapshotId } from '../../core/ids.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -65,31 +67,18 @@ export interface BackupOptions {
   readonly pbsRunDirectory?: string | undefined;
 }
 
-/** A warning or failure as plain values. `context` names what is affected: chunk, index, position. */
-export interface BackupProblem {
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string;
-  readonly context?: Readonly<Record<string, unknown>>;
-}
+export type BackupPhase = 'list' | 'amend' | 'read' | 'commit';
 
-/** Totals are absent while they are unknown. Bytes are those of images and streams, not of what is stored. */
-export interface BackupProgress {
-  readonly phase: 'list' | 'amend' | 'read' | 'commit';
-  readonly item?: string;
-  readonly doneBytes: number;
-  readonly totalBytes?: number;
-  readonly doneItems: number;
-  readonly totalItems?: number;
+/** Bytes are those of images and streams, not of what is stored. */
+export interface BackupProgress extends Progress<BackupPhase> {
   readonly uploadedBytes: number;
-  readonly bytesPerSecond: number;
 }
 
 export interface BackupEvents {
   /** At most a few times a second. */
   progress?(progress: BackupProgress): void;
   /** Each once, as it is found; all of them, up to a cap, are in the report too. */
-  warning?(problem: BackupProblem): void;
+  warning?(problem: Problem): void;
   /** Snapshots became part of a repository. */
   committed?(repository: string, snapshots: readonly SnapshotId[]): void;
 }
@@ -104,7 +93,7 @@ export interface TargetResult {
   readonly newBlobs: number;
   /** Committed or amended by this run. */
   readonly snapshots: readonly SnapshotId[];
-  readonly problem?: BackupProblem;
+  readonly problem?: Problem;
 }
 
 export interface BackupReport {
@@ -118,10 +107,10 @@ export interface BackupReport {
   /** Chunks that at least one target missed. */
   readonly chunks: number;
   readonly durationMs: number;
-  readonly warnings: readonly BackupProblem[];
+  readonly warnings: readonly Problem[];
   /** Warnings beyond the listed ones. */
   readonly moreWarnings: number;
-  readonly problem?: BackupProblem;
+  readonly problem?: Problem;
   readonly details: BackupDetails;
 }
 

@@ -11,7 +11,7 @@ import type { CommitResult, WriteSession } from '../repository/repository.ts';
 import type { CommitEvery } from './backup.ts';
 import type { BadChunks } from './bad-chunks.ts';
 import { holesOf, itemLabel, recordOf, type DraftItem, type RecordContext } from './item.ts';
-import type { Warnings } from './problems.ts';
+import type { ProblemList } from '../../core/problem.ts';
 import type { TargetRun } from './target-run.ts';
 
 /** How often packs of one commit may be lost before the store is given up. */
@@ -23,7 +23,7 @@ export interface CommitContext {
   readonly record: RecordContext;
   readonly targets: readonly TargetRun[];
   readonly bad: BadChunks;
-  readonly warnings: Warnings;
+  readonly warnings: ProblemList;
   readonly allowDamaged: boolean;
   /** The pool, if any chunk was ever missed. */
   readonly pool: () => BackupPool | undefined;

@@ -1,11 +1,11 @@
 import type { BackupReport, TargetState } from './backup.ts';
-import type { Warnings } from './problems.ts';
+import type { ProblemList } from '../../core/problem.ts';
 import type { TargetRun } from './target-run.ts';
 
 export interface ReportParts extends Pick<BackupReport, 'readBytes' | 'items' | 'chunks' | 'durationMs' | 'details'> {
   readonly cancelled: boolean;
   readonly targets: readonly TargetRun[];
-  readonly warnings: Warnings;
+  readonly warnings: ProblemList;
 }
 
 const worstFirst: readonly TargetState[] = ['failed', 'cancelled', 'warning', 'done'];

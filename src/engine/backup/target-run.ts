@@ -2,8 +2,8 @@ import { isCancellation } from '../../core/errors.ts';
 import type { RunId, SnapshotId } from '../../core/ids.ts';
 import type { KeepRules } from '../../core/keep.ts';
 import type { Repository, SessionTotals, WriteSession } from '../repository/repository.ts';
-import type { BackupProblem, BackupTarget, TargetResult } from './backup.ts';
-import { problemOf } from './problems.ts';
+import { problemOf, type Problem } from '../../core/problem.ts';
+import type { BackupTarget, TargetResult } from './backup.ts';
 
 const nothing: SessionTotals = { storedBytes: 0, storedPacks: 0, newBlobs: 0 };
 
@@ -21,7 +21,7 @@ export class TargetRun {
   readonly #snapshots: SnapshotId[] = [];
   #session: WriteSession | undefined;
   #opening: Promise<WriteSession> | undefined;
-  #problem: BackupProblem | undefined;
+  #problem: Problem | undefined;
   /** Some item was left out here, or has holes. */
   warned = false;
 
@@ -41,7 +41,7 @@ export class TargetRun {
     return this.#problem === undefined;
   }
 
-  get problem(): BackupProblem | undefined {
+  get problem(): Problem | undefined {
     return this.#problem;
   }
 
