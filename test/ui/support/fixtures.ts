@@ -280,6 +280,7 @@ export function full(nowMs: number): Picture {
         }),
       ],
       slots: { used: 1, total: 2 },
+      pauses: [{ what: 'repository sia', by: 'admin', sinceMs: nowMs - 5 * minute }],
     },
     tasks: [...running, ...fullTasks(nowMs)],
   };
@@ -289,7 +290,7 @@ export function full(nowMs: number): Picture {
 export function empty(nowMs: number): Picture {
   return {
     status: { daemon: daemon(nowMs), backups: [], repositories: [], running: [], waiting: 0 },
-    queue: { running: [], waiting: [], slots: { used: 0, total: 2 } },
+    queue: { running: [], waiting: [], slots: { used: 0, total: 2 }, pauses: [] },
     tasks: [],
   };
 }
@@ -311,7 +312,7 @@ export function calm(nowMs: number): Picture {
       running: [],
       waiting: 0,
     },
-    queue: { running: [], waiting: [], slots: { used: 0, total: 2 } },
+    queue: { running: [], waiting: [], slots: { used: 0, total: 2 }, pauses: [] },
     tasks: [ended('E1', nowMs - 12 * minute, {})],
   };
 }

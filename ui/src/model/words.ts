@@ -1,5 +1,6 @@
 /** How states, reasons, triggers and priorities read. A state is always colour, icon and word, never colour alone. */
 import type {
+  PauseView,
   Priority,
   Subject,
   SubjectState,
@@ -73,6 +74,12 @@ export function triggerWords(trigger: Trigger): string {
   const words = triggers[trigger.kind];
   const schedule = trigger.kind === 'cron' || trigger.kind === 'interval' || trigger.kind === 'calendar';
   return schedule && trigger.detail !== undefined ? `${words} “${trigger.detail}”` : words;
+}
+
+export function pauseWords({ what, by, sinceMs }: PauseView, nowMs: number): string {
+  const subject =
+    what === 'queue' ? 'The queue' : sentenceCase(what.split(' ', 1)[0] ?? '') + what.slice(what.indexOf(' '));
+  return `${subject} was paused by ${by} ${ago(sinceMs, nowMs)}: nothing of it starts`;
 }
 
 /** Why a task waits. `titleOf` names the task it collides with, if that is known here. */

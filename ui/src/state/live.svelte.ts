@@ -1,6 +1,6 @@
 /**
- * The live picture of one daemon. Loads everything once, follows the events, and loads anew what an event may have changed
- * on the server. What was shown stays while the daemon is away, marked as stale since the last sign of life.
+ * The live picture of one daemon. Opens the event stream, loads everything, follows the events, and loads anew what an event
+ * may have changed on the server. What was shown stays while the daemon is away, marked as stale since the last sign of life.
  */
 import type { LiveEvent } from '../../../src/daemon/api/contract.ts';
 import { applyEvent, endedOf, reloads, type LiveData } from '../model/live-data.ts';
@@ -58,11 +58,10 @@ export class Live {
   /** One connection, from first byte to last. `false` when trying again is of no use. */
   async #connect(signal: AbortSignal): Promise<boolean> {
     try {
-      if (this.data === undefined) await this.#load(signal);
       for await (const { event, id } of this.#api.events(this.#lastId, signal)) {
-        this.#heard();
+        if (event) await this.#take(event, signal);
         if (id !== undefined) this.#lastId = id;
-        if (event) this.#take(event, signal);
+        this.#heard();
       }
       this.#lost('the daemon closed the connection', undefined);
     } catch (error) {
@@ -77,9 +76,10 @@ export class Live {
     return true;
   }
 
-  #take(event: LiveEvent, signal: AbortSignal): void {
-    if (event.type === 'hello') this.#offsetMs = event.nowMs - nowMs();
+  async #take(event: LiveEvent, signal: AbortSignal): Promise<void> {
     if (event.type === 'reset') this.#lastId = undefined;
+    // Loaded after the stream is open: what changes meanwhile arrives as events behind this one.
+    if (event.type === 'hello') await this.#load(signal);
     if (this.data) this.data = applyEvent(this.data, event);
     if (reloads(event)) void this.#reload(signal);
   }
@@ -110,7 +110,6 @@ export class Live {
     ]);
     this.#offsetMs = status.daemon.nowMs - nowMs();
     this.data = { status: { ...status, running: queue.running }, queue, recent: endedOf(page) };
-    this.#heard();
   }
 
   #heard(): void {
