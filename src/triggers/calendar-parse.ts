@@ -110,19 +110,22 @@ function parseTime(text: string | undefined): Pick<CalendarEvent, 'hours' | 'min
 }
 
 function field(name: string, text: string, least: number, most: number): Field {
-  const values = new Set<number>();
-  let any = false;
-  for (const part of text.split(',')) {
-    const match = /^(?:(\*)|(\d{1,4})(?:\.\.(\d{1,4}))?)(?:\/(\d{1,4}))?$/.exec(part);
-    if (!match) throw new CalendarFault(`\`${part}\` is no ${name}`);
-    const [, star, from, to, step] = match;
-    const start = star === undefined ? Number(from) : least;
-    const end = to === undefined ? (star === undefined && step === undefined ? start : most) : Number(to);
-    if (start < least || end > most) throw new CalendarFault(`the ${name} \`${part}\` is not within ${least}..${most}`);
-    if (start > end) throw new CalendarFault(`the ${name} \`${part}\` runs backwards`);
-    if (step !== undefined && Number(step) === 0) throw new CalendarFault(`the ${name} \`${part}\` has a step of 0`);
-    for (let value = start; value <= end; value += Number(step ?? 1)) values.add(value);
-    any ||= star !== undefined || step !== undefined;
-  }
-  return { values: [...values].sort((a, b) => a - b), any };
+  const parts = text.split(',').map((part) => fieldPart(name, part, least, most));
+  const values = new Set(parts.flatMap((part) => part.values));
+  return { values: [...values].sort((a, b) => a - b), any: parts.some((part) => part.any) };
+}
+
+function fieldPart(name: string, part: string, least: number, most: number): Field {
+  const match = /^(?:(\*)|(\d{1,4})(?:\.\.(\d{1,4}))?)(?:\/(\d{1,4}))?$/.exec(part);
+  if (!match) throw new CalendarFault(`\`${part}\` is no ${name}`);
+  const [, star, from, to, step] = match;
+  const any = star !== undefined || step !== undefined;
+  const start = star === undefined ? Number(from) : least;
+  const end = to === undefined ? (any ? most : start) : Number(to);
+  if (start < least || end > most) throw new CalendarFault(`the ${name} \`${part}\` is not within ${least}..${most}`);
+  if (start > end) throw new CalendarFault(`the ${name} \`${part}\` runs backwards`);
+  if (step !== undefined && Number(step) === 0) throw new CalendarFault(`the ${name} \`${part}\` has a step of 0`);
+  const values: number[] = [];
+  for (let value = start; value <= end; value += Number(step ?? 1)) values.push(value);
+  return { values, any };
 }

@@ -47,7 +47,7 @@ export class ScheduleTrigger implements Trigger {
   async #run(): Promise<void> {
     const { clock, logger } = this.#services;
     let memory: TriggerMemory | undefined;
-    while (!this.#stopped) {
+    while (!this.#stopped()) {
       let pauseMs = longestSleepMs;
       try {
         memory ??= await this.#remember();
@@ -59,7 +59,8 @@ export class ScheduleTrigger implements Trigger {
         // What was taken and not recorded is read again.
         memory = undefined;
       }
-      if (!this.#stopped) await clock.sleep(pauseMs, { signal: this.#stop.signal, unref: true }).catch(() => undefined);
+      if (!this.#stopped())
+        await clock.sleep(pauseMs, { signal: this.#stop.signal, unref: true }).catch(() => undefined);
     }
   }
 
@@ -80,7 +81,7 @@ export class ScheduleTrigger implements Trigger {
     for (;;) {
       const nowMs = this.#services.clock.now();
       const step = this.#nextStep(memory.lastDueMs, nowMs);
-      if (!step || this.#stopped) return memory;
+      if (!step || this.#stopped()) return memory;
       const { id, kind, text } = this.definition;
       const { dueMs, late } = step;
       if (step.fire) await this.#services.fire({ id, kind: late ? 'catch-up' : kind, detail: text, dueMs });
@@ -116,7 +117,7 @@ export class ScheduleTrigger implements Trigger {
     return { ...memory, lastDueMs: nowMs };
   }
 
-  get #stopped(): boolean {
+  #stopped(): boolean {
     return this.#stop.signal.aborted;
   }
 }

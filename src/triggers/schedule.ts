@@ -24,6 +24,7 @@ export function parseSchedule(text: string): ParsedSchedule {
     const why = cronFault(written);
     return why === undefined ? { ok: true, kind: 'cron' } : { ok: false, why };
   }
+  if (/^\d+[a-z]+$/i.test(written)) return { ok: false, why: 'an interval ends with s, m, h, d or w' };
   const calendar = parseCalendarEvent(written);
   return calendar.ok ? { ok: true, kind: 'calendar' } : { ok: false, why: calendar.why };
 }

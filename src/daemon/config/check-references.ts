@@ -4,9 +4,17 @@ import type { Vocabulary, VocabularyBackup, VocabularyRepository } from './schem
 import { parseListen } from './listen.ts';
 import type { ConfigSource, Path } from './source.ts';
 import { didYouMean } from './suggestions.ts';
+import { isRemoteAddress } from './unavailable.ts';
 
-/** @param values what the schema accepted, with defaults filled in */
-export function referenceProblems(source: ConfigSource, values: Vocabulary): readonly ConfigProblem[] {
+/**
+ * @param values what the schema accepted, with defaults filled in
+ * @param names of all repositories, also those that the schema refused
+ */
+export function referenceProblems(
+  source: ConfigSource,
+  values: Vocabulary,
+  names: readonly string[],
+): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const complain: Complain = (path, message, hint) => {
     problems.push(source.problem('config.invalid', path, message, source.valueRange(path), hint));
@@ -17,7 +25,7 @@ export function referenceProblems(source: ConfigSource, values: Vocabulary): rea
     checkLocation(['repositories', name], name, repository, locations, complain);
   }
   for (const [name, backup] of Object.entries(values.backups ?? {})) {
-    checkBackup(name, backup, values, locations, complain);
+    checkBackup(name, backup, { values, names, locations }, complain);
   }
   return problems;
 }
@@ -29,19 +37,20 @@ function checkTop(values: Vocabulary, complain: Complain): void {
   if (timezone !== undefined && !isTimezone(timezone)) {
     complain(['timezone'], `\`${timezone}\` is not a time zone`, 'Names are those of the IANA: `Europe/Paris`, `UTC`.');
   }
-  if (daemon?.listen !== undefined && !parseListen(daemon.listen)) {
+  if (daemon?.listen !== undefined && !parseListen(daemon.listen) && !isRemoteAddress(daemon.listen)) {
     const hint = 'Write `127.0.0.1:8480`, `[::1]:8480`, `localhost:8480` or `unix:/run/nestegg.sock`.';
     complain(['daemon', 'listen'], `\`${daemon.listen}\` is not an address to listen on`, hint);
   }
 }
 
-function checkBackup(
-  name: string,
-  backup: VocabularyBackup,
-  values: Vocabulary,
-  locations: Map<string, string>,
-  complain: Complain,
-): void {
+/** What is known of all repositories. `locations`: from the place to the first name for it. */
+interface Known {
+  readonly values: Vocabulary;
+  readonly names: readonly string[];
+  readonly locations: Map<string, string>;
+}
+
+function checkBackup(name: string, backup: VocabularyBackup, known: Known, complain: Complain): void {
   const path = ['backups', name];
   const seen = new Set<string>();
   backup.repositories.forEach((entry, index) => {
@@ -49,8 +58,8 @@ function checkBackup(
     const repository = repositoryName(name, entry);
     if (seen.has(repository)) complain(at, `the repository \`${repository}\` stands here twice`);
     seen.add(repository);
-    if (typeof entry === 'object' && 'type' in entry) checkInline(at, repository, entry, values, locations, complain);
-    else checkReference(at, repository, values, complain);
+    if (typeof entry === 'object' && 'type' in entry) checkInline(at, repository, entry, known, complain);
+    else checkReference(at, repository, known, complain);
   });
   const { min, max } = backup.watch?.settle ?? {};
   if (min !== undefined && max !== undefined && min > max) {
@@ -63,29 +72,18 @@ function checkBackup(
   });
 }
 
-function checkReference(at: Path, name: string, values: Vocabulary, complain: Complain): void {
-  const known = values.repositories ?? {};
-  const repository = Object.hasOwn(known, name) ? known[name] : undefined;
-  if (!repository) complain(at, `there is no repository \`${name}\`${didYouMean(name, Object.keys(known))}`);
-  else if (repository.readOnly === true) {
-    complain(
-      at,
-      `the repository \`${name}\` is read-only, so no backup can go there`,
-      'Remove its `readOnly`, or this line.',
-    );
+function checkReference(at: Path, name: string, { values, names }: Known, complain: Complain): void {
+  const repositories = values.repositories ?? {};
+  if (!names.includes(name)) complain(at, `there is no repository \`${name}\`${didYouMean(name, names)}`);
+  else if (Object.hasOwn(repositories, name) && repositories[name]?.readOnly === true) {
+    const message = `the repository \`${name}\` is read-only, so no backup can go there`;
+    complain(at, message, 'Remove its `readOnly`, or this line.');
   }
 }
 
-function checkInline(
-  at: Path,
-  name: string,
-  repository: VocabularyRepository,
-  values: Vocabulary,
-  locations: Map<string, string>,
-  complain: Complain,
-): void {
-  if (Object.hasOwn(values.repositories ?? {}, name)) complain(at, `there is a repository \`${name}\` already`);
-  else checkLocation(at, name, repository, locations, complain);
+function checkInline(at: Path, name: string, repository: VocabularyRepository, known: Known, complain: Complain): void {
+  if (known.names.includes(name)) complain(at, `there is a repository \`${name}\` already`);
+  else checkLocation(at, name, repository, known.locations, complain);
 }
 
 /** Two names for one place would let two tasks write there at once. */

@@ -23,11 +23,11 @@ export function substitute(raw: unknown, environment: Environment): Substituted 
       if (/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/.test(value)) whole.add(path.join('.'));
       return value.replace(
         /\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g,
-        (_all, escaped: string | undefined, name: string) => {
+        (all: string, escaped: string | undefined, name: string) => {
           if (escaped !== undefined) return escaped;
           const found = environment[name];
           if (found === undefined) missing.push({ path, name });
-          return found ?? '';
+          return found ?? all;
         },
       );
     }

@@ -11,6 +11,7 @@ import { withDefaults } from './layers.ts';
 import { schemaProblems } from './problems.ts';
 import { vocabulary, type Vocabulary } from './schema.ts';
 import { readSecret } from './secrets.ts';
+import { type Issue, issuesOf, soundPart } from './sound-part.ts';
 import { ConfigSource, type Path } from './source.ts';
 import { unavailableKeys } from './unavailable.ts';
 import type { SecretSource } from './words.ts';
@@ -43,18 +44,17 @@ export async function checkText(file: string, text: string, environment: Environ
   const source = new ConfigSource(file, text);
   if (!source.readable) return failed(source.yamlProblems);
   const plain = source.value() ?? {};
-  const { raw, problems } = checkValues(source, plain, environment);
+  const { sound, names, problems } = checkValues(source, plain, environment);
   const found = [...source.yamlProblems, ...problems];
-  // Without a sound shape nothing more can be said.
-  const layered = raw === undefined ? undefined : withDefaults(raw, source);
-  const complete = layered && vocabulary.safeParse(layered.value);
-  if (!layered || !complete?.success) return failed(found);
-  found.push(...referenceProblems(source, complete.data));
-  const secrets = await readSecrets(source, complete.data, environment);
+  // Names, references and secrets of everything that is sound are checked even if something else is not.
+  const layered = withDefaults(sound, source);
+  const complete = vocabulary.parse(layered.value);
+  found.push(...referenceProblems(source, complete, names));
+  const secrets = await readSecrets(source, complete, environment);
   found.push(...secrets.problems);
   if (found.length > 0) return failed(found);
   const around = { file, folder: dirname(file), secret: secrets.secret };
-  return { ok: true, config: buildConfig(complete.data, around), effective: layered.effective };
+  return { ok: true, config: buildConfig(complete, around), effective: layered.effective };
 }
 
 /** As people read it: place, message, line, caret, hint; one block for each problem. */
@@ -79,45 +79,47 @@ async function readConfig(path: string): Promise<string> {
   }
 }
 
-/** Variables, keys of unbuilt parts and the schema. `raw` only when its shape is sound but for unbuilt parts. */
-function checkValues(
-  source: ConfigSource,
-  plain: unknown,
-  environment: Environment,
-): { readonly raw?: unknown; readonly problems: readonly ConfigProblem[] } {
+interface CheckedValues {
+  /** What is left, acceptable to the schema, when everything wrong is taken out. */
+  readonly sound: unknown;
+  /** The names of all repositories, sound or not. */
+  readonly names: readonly string[];
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** Variables, keys of unbuilt parts, and the schema. */
+function checkValues(source: ConfigSource, plain: unknown, environment: Environment): CheckedValues {
   const { value, missing, whole } = substitute(plain, environment);
   const variables = missing.map(({ path, name }) => {
     const hint = 'Set it for the daemon, for example with Environment= of its unit.';
     const message = `the environment variable ${name} is not set`;
     return source.problem('config.secret', path, message, source.valueRange(path), hint);
   });
-  const unbuilt = unavailableKeys(value).map(({ path, what }) =>
-    source.problem(
-      'config.unavailable',
-      path,
-      `${what} is not available yet`,
-      source.keyRange(path),
-      'Remove this key.',
-    ),
+  const unbuilt = unavailableKeys(value).map(({ path, what, hint }) =>
+    source.problem('config.unavailable', path, `${what} is not available yet`, source.keyRange(path), hint),
   );
-  let raw = value;
-  let parsed = vocabulary.safeParse(raw);
-  if (!parsed.success && whole.size > 0) {
-    raw = retyped(value, whole);
-    const again = vocabulary.safeParse(raw);
-    const better = again.success || again.error.issues.length < parsed.error.issues.length;
-    if (better) parsed = again;
-    else raw = value;
-  }
-  if (parsed.success) return { raw, problems: [...variables, ...unbuilt] };
-  const told = [
-    ...missing.map(({ path }) => path.join('.')),
-    ...unavailableKeys(value).map(({ path }) => path.join('.')),
-  ];
+  const { raw, issues } = accepted(value, whole);
+  const told = [...variables, ...unbuilt].map(({ path }) => path);
   const isTold = ({ path }: ConfigProblem): boolean => told.some((one) => path === one || path.startsWith(`${one}.`));
-  const wrong = schemaProblems(source, parsed.error.issues, raw).filter((problem) => !isTold(problem));
-  const problems = [...variables, ...unbuilt, ...wrong];
-  return wrong.length === 0 && problems.length === 0 ? { raw, problems } : { problems };
+  const wrong = schemaProblems(source, issues, raw).filter((problem) => !isTold(problem));
+  return { sound: soundPart(raw), names: repositoryNames(raw), problems: [...variables, ...unbuilt, ...wrong] };
+}
+
+/** A variable may stand for a number or a boolean, where reading it as one makes the schema happier. */
+function accepted(
+  value: unknown,
+  whole: ReadonlySet<string>,
+): { readonly raw: unknown; readonly issues: readonly Issue[] } {
+  const issues = issuesOf(value);
+  if (issues.length === 0 || whole.size === 0) return { raw: value, issues };
+  const raw = retyped(value, whole);
+  const left = issuesOf(raw);
+  return left.length < issues.length ? { raw, issues: left } : { raw: value, issues };
+}
+
+function repositoryNames(raw: unknown): readonly string[] {
+  const all = typeof raw === 'object' && raw !== null && 'repositories' in raw ? raw.repositories : undefined;
+  return typeof all === 'object' && all !== null ? Object.keys(all) : [];
 }
 
 interface ReadSecrets {

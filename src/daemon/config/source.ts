@@ -24,13 +24,16 @@ export class ConfigSource {
   constructor(file: string, text: string) {
     this.file = file;
     this.#text = text;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    this.#document = parseDocument(veilVariables(text), { lineCounter: this.#lines, prettyErrors: false });
     this.#secrets = secretRanges(this.#document.contents);
   }
 
   /** What YAML itself refuses. */
   get yamlProblems(): readonly ConfigProblem[] {
-    return this.#document.errors.map((error) => {
+    // What follows a syntax error is mostly its echo.
+    const echo = this.#document.errors.findIndex((error) => error.code !== 'DUPLICATE_KEY');
+    const errors = echo < 0 ? this.#document.errors : this.#document.errors.slice(0, echo + 1);
+    return errors.map((error) => {
       const [from, to] = error.pos;
       const key = /^[^:\s]*/.exec(this.#text.slice(from))?.[0] ?? '';
       const message = error.code === 'DUPLICATE_KEY' ? `the key \`${key}\` stands here twice` : error.message;
@@ -45,7 +48,7 @@ export class ConfigSource {
 
   /** The plain value. @throws ReferenceError for aliases that explode. */
   value(): unknown {
-    return this.#document.toJS() as unknown;
+    return unveil(this.#document.toJS());
   }
 
   /** Where the value at `path` stands, or the nearest key above it. */
@@ -66,7 +69,12 @@ export class ConfigSource {
 
   problem(code: ConfigProblem['code'], path: Path, message: string, range: Range, hint?: string): ConfigProblem {
     const { line, col } = this.#lines.linePos(range.from);
-    const place = { file: this.file, line, column: col, path: path.join('.') };
+    const place = {
+      file: this.file,
+      line,
+      column: col,
+      path: path.map((part) => (part === '' ? '""' : part)).join('.'),
+    };
     const excerpt = this.#excerpt(line, col, range);
     return { code, ...place, message, ...(hint === undefined ? {} : { hint }), excerpt };
   }
@@ -92,7 +100,7 @@ export class ConfigSource {
         node = node.items[Number(part)];
         key = rangeOf(node);
       } else if (isMap(node)) {
-        const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
+        const pair = node.items.find((item) => isScalar(item.key) && unveil(String(item.key.value)) === String(part));
         if (!pair) return {};
         key = rangeOf(pair.key);
         node = pair.value;
@@ -101,6 +109,21 @@ export class ConfigSource {
     const value = rangeOf(node);
     return { ...(key && { key }), ...(value && { value }) };
   }
+}
+
+/**
+ * In `{ key: ${NAME} }` the braces would be YAML's own. Inside `${NAME}` they are taken for letters of the private use
+ * area, one for one, so that positions stay; `unveil` gives them back.
+ */
+function veilVariables(text: string): string {
+  return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, '$\uE000$1\uE001');
+}
+
+function unveil(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('\uE000', '{').replaceAll('\uE001', '}');
+  if (Array.isArray(value)) return value.map(unveil);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [String(unveil(key)), unveil(inner)]));
 }
 
 function rangeOf(node: unknown): Range | undefined {

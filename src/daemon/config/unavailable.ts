@@ -53,6 +53,7 @@ export const unavailable: readonly Unavailable[] = [
 export interface UnavailableKey {
   readonly path: readonly (string | number)[];
   readonly what: string;
+  readonly hint: string;
 }
 
 /** Every key of `raw` that the table names. */
@@ -60,7 +61,7 @@ export function unavailableKeys(raw: unknown): readonly UnavailableKey[] {
   return unavailable.flatMap(({ path, what, when }) =>
     matches(raw, path.split('.'), [])
       .filter(({ value }) => when?.(value) ?? true)
-      .map((match) => ({ path: match.path, what })),
+      .map((match) => ({ path: match.path, what, hint: when ? 'Use another value.' : 'Remove this key.' })),
   );
 }
 
@@ -87,7 +88,7 @@ function isOtherSource(source: unknown): boolean {
 }
 
 /** A valid address that is not loopback; nonsense is not *unavailable* but wrong. */
-function isRemoteAddress(listen: unknown): boolean {
+export function isRemoteAddress(listen: unknown): boolean {
   const [, host] = (typeof listen === 'string' ? /^(.+):\d+$/.exec(listen) : undefined) ?? [];
   return host !== undefined && !listenHosts.has(host);
 }

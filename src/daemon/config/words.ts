@@ -9,7 +9,7 @@ export function block<Shape extends z.core.$ZodLooseShape>(shape: Shape): z.ZodO
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code === 'unrecognized_keys') return unknownKeyMessages(issue.keys, Object.keys(shape)).join('\n');
-      return issue.code === 'invalid_type' ? 'a mapping (`key: value`) is needed' : undefined;
+      return 'a mapping (`key: value`) is needed';
     },
   });
 }
