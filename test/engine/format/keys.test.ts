@@ -10,6 +10,7 @@ import { createKeySlot, decodeKeySlot, isSlotOf, openKeySlot } from '../../../sr
 import { RepositoryKeys } from '../../../src/engine/format/keys.ts';
 import { pbsChunkDigest, pbsChunkDigests } from '../../../src/engine/format/pbs-chunk-id.ts';
 import { decodeRecoveryCode, encodeRecoveryCode } from '../../../src/engine/format/recovery-code.ts';
+import { createRootSlot, openRootSlot } from '../../../src/engine/format/root-slot.ts';
 import { unwrapRoot, wrapRoot } from '../../../src/engine/format/wrapped-root.ts';
 import { bitFlips, counting, fixedKeys, repository, seededRandom, someDigest } from './fixtures.ts';
 
@@ -135,6 +136,27 @@ describe('key slots', () => {
     expect(() => decodeKeySlot(`keys/${'0'.repeat(32)}`, made.bytes)).toThrow(CorruptionError);
     expect(decodeKeySlot(made.name, changed('"type":"password"', '"type":"x25519"'))).toBeUndefined();
     expect(decodeKeySlot(made.name, changed('"format":1', '"format":2'))).toBeUndefined();
+  });
+});
+
+describe('root slots', () => {
+  const content = {
+    owner: counting(32, 1),
+    chunker: { id: counting(16), secret: counting(32, 5) },
+    features: { read: ['r'], write: [], maintain: [] },
+  };
+  const input = { repository, epoch: 1, root: counting(32, 0x80) };
+
+  it('open with the root of their epoch, and with nothing else', () => {
+    const { name, bytes } = createRootSlot({ ...input, content, random: seededRandom('root slot') });
+    expect(openRootSlot({ ...input, name, bytes })).toEqual(content);
+    expect(() => openRootSlot({ ...input, root: counting(32), name, bytes })).toThrow(CorruptionError);
+    expect(() => openRootSlot({ ...input, epoch: 0, name, bytes })).toThrow(CorruptionError);
+    expect(() => openRootSlot({ ...input, name: `keys/${'0'.repeat(32)}`, bytes })).toThrow(CorruptionError);
+    for (const [, flipped] of bitFlips(bytes, 3)) {
+      expect(() => openRootSlot({ ...input, name, bytes: flipped })).toThrow(CorruptionError);
+    }
+    expect(decodeKeySlot(name, bytes)).toBeUndefined();
   });
 });
 
