@@ -43,14 +43,14 @@ export async function unlock(storage: Storage, credential: Credential, signal?: 
   }
 }
 
-/** The repository id that the hint names, or `undefined` when the hint is damaged. @throws NesteggError `repository.missing` */
+/** The repository id that the hint names, or `undefined` when the hint is damaged or lost among other objects. @throws NesteggError `repository.missing` */
 export async function readHint(storage: Storage, signal?: AbortSignal): Promise<RepositoryId | undefined> {
   try {
     return decodeHint(await storage.get(hintName, { signal })).repository;
   } catch (error) {
     if (error instanceof CorruptionError) return undefined;
     if (!(error instanceof StorageError) || error.code !== 'storage.not-found') throw error;
-    for await (const _slot of storage.list(prefixes.keys, { signal })) return undefined;
+    for await (const { name } of storage.list('', { signal })) if (!name.startsWith('probe/')) return undefined;
     throw new NotFoundError(`there is no repository at ${storage.location}`, {
       code: 'repository.missing',
       cause: error,
