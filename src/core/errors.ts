@@ -58,11 +58,12 @@ export class CorruptionError extends NesteggError {
   }
 }
 
-type StorageCode = Extract<ErrorCode, `storage.${string}`>;
+export type StorageCode = Extract<ErrorCode, `storage.${string}`>;
 
 /** The store failed or refused. Never becomes a warning: it always fails the run of that repository. */
 export class StorageError extends NesteggError {
   override readonly name: string = 'StorageError';
+  declare readonly code: StorageCode;
   constructor(code: StorageCode, message: string, details: ErrorDetails = {}) {
     super(code, message, details);
   }

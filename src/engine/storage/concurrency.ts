@@ -53,6 +53,7 @@ class AdaptiveLimit {
   readonly #max: number;
   #limit: number;
   #running = 0;
+  #waiting = 0;
   #successes = 0;
   /** How often it was lowered: a request that began before is no reason to lower it again. */
   #epoch = 0;
@@ -73,7 +74,9 @@ class AdaptiveLimit {
   async schedule<T>(request: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     checkSignal(signal);
     const state = { started: false };
+    this.#waiting++;
     const job = this.#limiter.schedule(async () => {
+      this.#waiting--;
       checkSignal(signal);
       state.started = true;
       return this.observe(request);
@@ -90,10 +93,10 @@ class AdaptiveLimit {
 
   async observe<T>(request: () => Promise<T>): Promise<T> {
     const epoch = this.#epoch;
-    const busy = ++this.#running >= this.#limit;
+    const usedUp = ++this.#running >= this.#limit;
     try {
       const result = await request();
-      if (busy) this.#succeeded();
+      if (usedUp || this.#waiting > 0) this.#succeeded();
       return result;
     } catch (error) {
       this.failed(error, epoch);

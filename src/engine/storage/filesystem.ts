@@ -85,10 +85,8 @@ async function realRoot(files: FileCalls, root: string): Promise<string> {
 
 /** Whether an object can be given its name by link(2), which refuses a name that exists. A full disk leaves it open: yes. */
 async function hasLinks(files: FileCalls, root: string, random: Random): Promise<boolean> {
-  const [from, to] = [newTemporaryName(random), newTemporaryName(random)].map((name) => join(root, name)) as [
-    string,
-    string,
-  ];
+  const from = join(root, newTemporaryName(random));
+  const to = join(root, newTemporaryName(random));
   try {
     const file = await files.open(from, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
     await file.close();

@@ -147,15 +147,11 @@ class Attempts {
     if (this.#total === 1) return error;
     const took = formatDuration(this.#policy.clock.monotonic() - this.#startMs);
     const attempts = String(this.#total);
-    return new StorageError(
-      error.code as ConstructorParameters<typeof StorageError>[0],
-      `${messageOf(error)} (given up after ${attempts} attempts in ${took})`,
-      {
-        cause: error,
-        retry: error.retry,
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-        context: { ...error.context, attempts: this.#total },
-      },
-    );
+    return new StorageError(error.code, `${messageOf(error)} (given up after ${attempts} attempts in ${took})`, {
+      cause: error,
+      retry: error.retry,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      context: { ...error.context, attempts: this.#total },
+    });
   }
 }

@@ -1,6 +1,5 @@
-import { NesteggError, StorageError, messageOf, systemCode } from '../../../core/errors.ts';
+import { NesteggError, StorageError, messageOf, systemCode, type StorageCode } from '../../../core/errors.ts';
 
-type StorageCode = ConstructorParameters<typeof StorageError>[0];
 type Meaning = readonly [code: StorageCode, hint?: string];
 
 const full: Meaning = [
