@@ -13,6 +13,7 @@ import {
   writeSync,
   chmodSync,
   chownSync,
+  type Stats,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../../core/clock.ts';
@@ -47,7 +48,7 @@ export type InsertOutcome = 'written' | 'present' | 'replaced';
  */
 export function insertChunk(target: ChunkTarget, expectation: ChunkExpectation, blob: Uint8Array): InsertOutcome {
   const path = join(target.path, chunkPath(expectation.digest));
-  const status = lstatSync(path, { throwIfNoEntry: false });
+  const status = look(path);
   if (status && !status.isFile()) throw new NesteggError('restore.target', `${path} is not a regular file`);
   if (status && readChunkFile(path, expectation, target.scratch).outcome === 'read' && touchChunk(path, target.clock)) {
     return 'present';
@@ -68,6 +69,14 @@ export function touchChunk(path: string, clock: Clock): boolean {
     return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
+    throw cannotWrite(path, error);
+  }
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
     throw cannotWrite(path, error);
   }
 }

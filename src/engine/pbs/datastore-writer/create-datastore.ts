@@ -1,4 +1,5 @@
 /** A new, empty datastore that PBS would accept with its option to reuse an existing one. */
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NesteggError, systemCode } from '../../../core/errors.ts';
@@ -22,17 +23,24 @@ export async function createDatastore(path: string, options: CreateDatastoreOpti
     await chmod(path, 0o755);
     if (owner) await chown(path, owner.uid, owner.gid);
     await createFolder({ owner }, chunks, 0o750);
-    if (options.chunkFolders !== 'none') {
-      for (let folder = 0; folder < 65_536; folder++) {
-        await createFolder({ owner }, join(chunks, folder.toString(16).padStart(4, '0')), 0o750);
-      }
-    }
+    if (options.chunkFolders !== 'none') await createChunkFolders(chunks, owner);
     await writeDurably({ owner, random: systemRandom }, join(path, lockFile), new Uint8Array(), 'wx');
     await syncFolder(chunks);
     await syncFolder(path);
   } catch (error) {
     if (error instanceof NesteggError) throw error;
     throw cannotWrite(path, error);
+  }
+}
+
+/** In the manner of a worker, because 200,000 calls through the thread pool take ten times as long; others get their turn. */
+async function createChunkFolders(chunks: string, owner: FileOwner): Promise<void> {
+  for (let folder = 0; folder < 65_536; folder++) {
+    const path = join(chunks, folder.toString(16).padStart(4, '0'));
+    mkdirSync(path, { mode: 0o750 });
+    chmodSync(path, 0o750);
+    if (owner) chownSync(path, owner.uid, owner.gid);
+    if (folder % 256 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
