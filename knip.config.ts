@@ -9,9 +9,9 @@ function startedModules(): string[] {
     if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
     const file = join(entry.parentPath, entry.name);
     const calls = readFileSync(file, 'utf8').matchAll(
-      /(?:startWorker|forkProcess)\(\s*import\.meta\.url,\s*'(\.[^']+)'/g,
+      /(?:startWorker\(\s*|forkProcess\(\s*|caller: )import\.meta\.url,\s*(?:module: )?'(\.[^']+)'/g,
     );
-    for (const call of calls) started.push(join(dirname(file), `${call[1] ?? ''}.ts`));
+    for (const [, module = ''] of calls) started.push(join(dirname(file), `${module}.ts`));
   }
   return started;
 }
@@ -22,8 +22,8 @@ const config: KnipConfig = {
     'src/core/entry-dev.mjs',
     ...startedModules(),
     'test/**/*.test.ts',
-    'test/support/setup.ts',
     'test/**/*.fixture.ts',
+    'test/**/main.ts',
     'bench/**/main.ts',
     'tools/*.{mjs,ts}',
     'ui/src/main.ts',
@@ -32,6 +32,8 @@ const config: KnipConfig = {
   project: ['src/**/*.{ts,mjs}', 'test/**/*.ts', 'bench/**/*.ts', 'tools/**/*.{mjs,ts}', 'ui/**/*.{ts,svelte}'],
   // A type that an exported signature names is part of that signature.
   ignoreExportsUsedInFile: true,
+  // Programs of the system that tests use.
+  ignoreBinaries: ['flock', 'perl', 'diff'],
 };
 
 export default config;

@@ -107,9 +107,11 @@ describe('the import table', () => {
     lines.set('src/core/trip.ts', [`import './round.ts';`]);
     lines.set('src/engine/storage/bad-package.ts', [`import 'ajv';`]);
     lines.set('src/engine/storage/bad-tool.ts', [`import 'eslint';`]);
+    lines.set('ui/src/Bad.svelte', ['<script lang="ts">', `import '../../src/core/b.ts';`, '</script>']);
     for (const [path, imports] of lines) {
       await mkdir(join(root, dirname(path)), { recursive: true });
-      await writeFile(join(root, path), [...imports, 'export type A = string;', ''].join('\n'));
+      const rest = path.endsWith('.ts') ? ['export type A = string;', ''] : [''];
+      await writeFile(join(root, path), [...imports, ...rest].join('\n'));
     }
     for (const file of ['.dependency-cruiser.cjs', 'tsconfig.json', 'package.json']) {
       await cp(file, join(root, file));
@@ -130,6 +132,10 @@ describe('the import table', () => {
 
   it('lets the UI import types of the contract', () => {
     expect(found.filter((line) => line.includes('ui/src/good.ts'))).toEqual([]);
+  });
+
+  it('looks into Svelte components too', () => {
+    expect(found).toContain('ui-knows-only-the-contract: ui/src/Bad.svelte -> src/core/b.ts');
   });
 
   it('refuses cycles', () => {
