@@ -76,10 +76,25 @@ export interface TriggerStore {
   save(id: string, memory: TriggerMemory): Promise<void>;
 }
 
+/** One group of a datastore as a scan found it. */
+export interface ScannedGroup {
+  /** `vm/100`, or `a/b:vm/100` in a namespace. */
+  readonly name: string;
+  /** Times of its finished snapshots, in seconds since the epoch, rising. */
+  readonly finished: readonly number[];
+}
+
+/** Looks into datastores again and again, somewhere else. */
+export interface DatastoreWatch {
+  /** `scanned` gets everything there is, after every scan. Answers the function that ends it. Idempotent per call. */
+  watch(datastore: string, scanned: (groups: readonly ScannedGroup[]) => void): () => void;
+}
+
 export interface TriggerServices {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly store: TriggerStore;
+  readonly datastores: DatastoreWatch;
   /** Resolves when the request is durable. Called again with the same due time after a failure or a crash. */
   readonly fire: (fire: Fire) => Promise<void>;
 }
