@@ -1,11 +1,10 @@
 /** Packs: many sealed blobs, their sealed directory and a plain trailer in one object (repository format, section 5). */
 import { createHash } from 'node:crypto';
-import { equalBytes } from '../../core/bytes.ts';
 import { CorruptionError, NesteggError } from '../../core/errors.ts';
 import { packId, type BlobId, type PackId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import type { Codec } from '../compression/compress.ts';
-import { open, sealedOverhead, sealInto } from '../crypto/sealed-box.ts';
+import { opensTo, sealedOverhead, sealInto } from '../crypto/sealed-box.ts';
 import { blobAssociatedData, checkEntry, type BlobKind, type PackEntry } from './blob.ts';
 import type { PackKeys } from './sealing.ts';
 import { limits } from './limits.ts';
@@ -93,7 +92,7 @@ export class PackBuilder {
     const key = keys.sealingKey('blob', this.#epoch);
     sealInto(this.#buffer, entry.offset, key, ad, encoded, this.#salt);
     const sealed = this.#buffer.subarray(entry.offset, entry.offset + sealedLength);
-    if (!equalBytes(open(key, ad, sealed), encoded)) {
+    if (!opensTo(key, ad, sealed, encoded)) {
       throw new CorruptionError('a blob that was just sealed opens to other bytes', {
         hint: 'Memory or processor of this machine make errors: test them before you trust its backups.',
       });

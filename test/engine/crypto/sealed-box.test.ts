@@ -1,10 +1,10 @@
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { concatBytes, fromHex, toHex, utf8 } from '../../../src/core/bytes.ts';
+import { concatBytes, equalBytes, fromHex, toHex, utf8 } from '../../../src/core/bytes.ts';
 import { CorruptionError } from '../../../src/core/errors.ts';
 import { KeyedBlake3, loadBlake3 } from '../../../src/engine/crypto/blake3.ts';
-import { open, seal, sealedOverhead, sealInto, SealingKey } from '../../../src/engine/crypto/sealed-box.ts';
+import { open, opensTo, seal, sealedOverhead, sealInto, SealingKey } from '../../../src/engine/crypto/sealed-box.ts';
 import { bitFlips, counting, seededRandom } from '../format/fixtures.ts';
 
 const keyBytes = counting(64, 0x80);
@@ -53,6 +53,28 @@ describe('sealed box', () => {
       expect(() => open(key, ad, box.subarray(0, length))).toThrow(CorruptionError);
     }
     expect(() => open(new SealingKey(counting(64)), ad, box)).toThrow(CorruptionError);
+  });
+
+  it('gives the same for texts of many pieces', () => {
+    const key = new SealingKey(keyBytes);
+    for (const length of [0, 65_535, 65_536, 65_537, 200_000]) {
+      const plain = counting(length);
+      const ad = utf8('long');
+      const box = seal(key, ad, plain, salt);
+      const oracle = xchacha20poly1305(keyBytes.subarray(0, 32), box.subarray(0, 24), ad).encrypt(plain);
+      expect(equalBytes(box.subarray(24), oracle)).toBe(true);
+      expect(equalBytes(open(key, ad, box), plain)).toBe(true);
+      expect(opensTo(key, ad, box, plain)).toBe(true);
+      expect(opensTo(key, ad, box, counting(length + 1))).toBe(false);
+      expect(opensTo(key, utf8('other'), box, plain)).toBe(false);
+      if (length === 0) continue;
+      const other = plain.slice();
+      other[length - 1] = (other[length - 1] ?? 0) ^ 1;
+      expect(opensTo(key, ad, box, other)).toBe(false);
+      box[box.byteLength - 20] = (box[box.byteLength - 20] ?? 0) ^ 1;
+      expect(opensTo(key, ad, box, plain)).toBe(false);
+      expect(() => open(key, ad, box)).toThrow(CorruptionError);
+    }
   });
 
   it('writes into a buffer at an offset, and nothing beside it', () => {

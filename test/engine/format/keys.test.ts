@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { concatBytes, fromHex, toHex, utf8 } from '../../../src/core/bytes.ts';
-import { CorruptionError, NesteggError, UsageError } from '../../../src/core/errors.ts';
+import { CorruptionError, UsageError, type NesteggError } from '../../../src/core/errors.ts';
 import { Secret } from '../../../src/core/secret.ts';
 import { KeyedBlake3, loadBlake3, blake3 } from '../../../src/engine/crypto/blake3.ts';
 import { hkdfSha256 } from '../../../src/engine/crypto/hkdf.ts';

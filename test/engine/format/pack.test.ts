@@ -6,6 +6,7 @@ import { blobId } from '../../../src/core/ids.ts';
 import { encodeContent } from '../../../src/engine/compression/compress.ts';
 import { loadZstd } from '../../../src/engine/compression/zstd.ts';
 import { loadBlake3 } from '../../../src/engine/crypto/blake3.ts';
+import { SealingKey } from '../../../src/engine/crypto/sealed-box.ts';
 import { sha256Hex } from '../../../src/engine/crypto/sha256.ts';
 import { RepositoryKeys } from '../../../src/engine/format/keys.ts';
 import { padded } from '../../../src/engine/format/object.ts';
@@ -85,6 +86,25 @@ describe('PackBuilder', () => {
     builder.finish();
     expect(() => builder.add('data', id, 0, counting(10), 10)).toThrow(NesteggError);
     expect(() => builder.finish()).toThrow(NesteggError);
+  });
+
+  it('does not take in a blob that opens to other bytes than were given', () => {
+    class FaultyKey extends SealingKey {
+      calls = 0;
+      override inner(nonce: Uint8Array): ReturnType<SealingKey['inner']> {
+        const inner = super.inner(nonce);
+        if (++this.calls === 2) inner.key[0] = (inner.key[0] ?? 0) ^ 1;
+        return inner;
+      }
+    }
+    const faulty = new FaultyKey(counting(64));
+    const stub = { repositoryId: repository, newestEpoch: 0, sealingKey: () => faulty };
+    const builder = new PackBuilder({ keys: stub, capacityBytes: 4096, random: seededRandom('faulty') });
+    const id = blobId(counting(32));
+    expect(() => builder.add('data', id, 0, counting(10), 10)).toThrow(CorruptionError);
+    expect([builder.count, builder.bytesUsed]).toEqual([0, 0]);
+    expect(builder.add('data', id, 0, counting(10), 10)).toBe(true);
+    expect(readPackDirectory(stub, builder.finish().bytes).entries).toHaveLength(1);
   });
 
   it('never repeats a nonce, and hides equal content, over packs with equal blobs', () => {
