@@ -92,7 +92,7 @@ async function compare(
   if (changed.some(({ name }) => name === manifestFile)) {
     const stored = await readBlobFile(target, source.files, manifestFile, signal);
     if (!sameProtectedPart(decodeManifest(stored), manifest.manifest)) {
-      throw new SourceError('source.changed', 'another snapshot has taken its place in the datastore', {
+      throw new SourceError('source.corrupt', 'another snapshot has taken its place in the datastore', {
         context: { group: record.group, item: record.item },
       });
     }

@@ -176,9 +176,9 @@ class BackupRun {
   }
 
   async #backUp(item: PlannedItem): Promise<void> {
-    const { signal } = this.#request;
+    const { signal, options } = this.#request;
     for (const target of item.targets) await target.attempt(signal, () => Promise.resolve());
-    const targets = item.targets.filter((target) => target.active);
+    const targets = item.targets.filter((target) => target.active && !target.has(options.backup, item));
     if (targets.length === 0) return;
     const label = itemLabel(item.name);
     this.#meter.phase('read', label);
@@ -200,7 +200,13 @@ class BackupRun {
     if (opened.outcome !== 'open') return undefined;
     try {
       const read = await this.#read(opened.item, targets);
-      return { planned: item, opened: opened.item, read, startedMs, endedMs: this.#request.options.clock.now() };
+      return {
+        planned: { ...item, targets },
+        opened: opened.item,
+        read,
+        startedMs,
+        endedMs: this.#request.options.clock.now(),
+      };
     } catch (error) {
       await opened.item.release();
       if (error instanceof SourceError && !(await opened.item.isThere())) return undefined;

@@ -1,7 +1,7 @@
 import { isCancellation } from '../../core/errors.ts';
 import type { RunId, SnapshotId } from '../../core/ids.ts';
 import type { KeepRules } from '../../core/keep.ts';
-import type { Repository, SessionTotals, WriteSession } from '../repository/repository.ts';
+import type { Repository, SessionTotals, SnapshotSummary, WriteSession } from '../repository/repository.ts';
 import { problemOf, type Problem } from '../../core/problem.ts';
 import type { BackupTarget, TargetResult } from './backup.ts';
 
@@ -20,6 +20,7 @@ export class TargetRun {
   readonly #onFailed: (target: TargetRun) => void;
   readonly #snapshots: SnapshotId[] = [];
   #session: WriteSession | undefined;
+  #stored: ReadonlySet<string> | undefined;
   #opening: Promise<WriteSession> | undefined;
   #problem: Problem | undefined;
   /** Some item was left out here, or has holes. */
@@ -47,6 +48,17 @@ export class TargetRun {
 
   get totals(): SessionTotals {
     return this.#session?.totals ?? nothing;
+  }
+
+  /** Whether the item is committed here by now: opening a session reads the journal again. */
+  has(backup: string, item: Pick<SnapshotSummary, 'group' | 'item'>): boolean {
+    this.#stored ??= new Set(
+      this.repository
+        .snapshots()
+        .filter((summary) => summary.backup === backup)
+        .map(keyOf),
+    );
+    return this.#stored.has(keyOf(item));
   }
 
   /** The session, once `attempt` opened it. Synchronous, because it is asked for every chunk. */
@@ -106,4 +118,8 @@ export class TargetRun {
       ...(this.#problem ? { problem: this.#problem } : {}),
     };
   }
+}
+
+function keyOf({ group, item }: Pick<SnapshotSummary, 'group' | 'item'>): string {
+  return `${group}@${item}`;
 }
