@@ -35,7 +35,8 @@ export function parseRepositoryUrl(text: string, env: NodeJS.ProcessEnv): Locati
   };
 }
 
-const credentialsHint = 'Set NESTEGG_ACCESS_KEY and NESTEGG_SECRET_KEY (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).';
+const credentialsHint =
+  'Set NESTEGG_ACCESS_KEY and NESTEGG_SECRET_KEY (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).';
 
 function parse(text: string): URL {
   try {

@@ -1,12 +1,16 @@
 /** The triggers of the configuration in force, and what each asks for when it fires. */
 import type { TaskRequest } from '../tasks/task.ts';
-import type { Fire, Trigger, TriggerDefinition, TriggerServices } from '../triggers/trigger.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import { startTriggers, type Triggers } from '../triggers/registry.ts';
+import type { Fire, TriggerDefinition, TriggerStore } from '../triggers/trigger.ts';
 import type { BackupConfig, Config, Schedule } from './config/config.ts';
 import { scheduledBackup, scheduledCheck } from './requests.ts';
 
 export interface TriggerSetParts {
-  readonly services: Omit<TriggerServices, 'fire'>;
-  readonly start: (definition: TriggerDefinition, services: TriggerServices) => Trigger;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly store: TriggerStore;
   /** Resolves when the request is durable. */
   readonly enqueue: (request: TaskRequest) => Promise<unknown>;
 }
@@ -18,61 +22,43 @@ interface Wanted {
   readonly request: (fire: Fire) => TaskRequest;
 }
 
-interface Active {
-  readonly wanted: Wanted;
-  readonly trigger: Trigger;
-}
-
 export class TriggerSet {
-  readonly #parts: TriggerSetParts;
-  #active = new Map<string, Active>();
+  readonly #enqueue: TriggerSetParts['enqueue'];
+  readonly #triggers: Triggers;
+  /** Of the configuration in force, by id. */
+  #wanted: ReadonlyMap<string, Wanted> = new Map();
 
-  constructor(parts: TriggerSetParts) {
-    this.#parts = parts;
+  /** Nothing is triggered before the first `apply`. */
+  constructor({ enqueue, ...around }: TriggerSetParts) {
+    this.#enqueue = enqueue;
+    this.#triggers = startTriggers([], { ...around, fire: (fire) => this.#fire(fire) });
   }
 
-  /** Starts what is new, ends what is gone, and leaves what stayed the same as it is. */
+  /** What is new begins, what is gone ends, and what stayed the same goes on undisturbed. */
   async apply(config: Config): Promise<void> {
-    const wanted = new Map(wantedTriggers(config).map((one) => [one.definition.id, one]));
-    const ending: Promise<void>[] = [];
-    const next = new Map<string, Active>();
-    for (const [id, active] of this.#active) {
-      const found = wanted.get(id);
-      if (found && sameDefinition(found, active.wanted)) next.set(id, { wanted: found, trigger: active.trigger });
-      else ending.push(active.trigger.close());
-    }
-    await Promise.all(ending);
-    this.#active = next;
-    for (const [id, one] of wanted) {
-      if (next.has(id)) continue;
-      const trigger = this.#parts.start(one.definition, { ...this.#parts.services, fire: (fire) => this.#fire(fire) });
-      next.set(id, { wanted: one, trigger });
-    }
+    this.#wanted = new Map(wantedTriggers(config).map((one) => [one.definition.id, one]));
+    await this.#triggers.replace([...this.#wanted.values()].map(({ definition }) => definition));
   }
 
   nextFireMs(backup: string): number | undefined {
     let earliest: number | undefined;
-    for (const { wanted, trigger } of this.#active.values()) {
-      const dueMs = wanted.owner === `backup ${backup}` ? trigger.nextDueMs() : undefined;
+    for (const { owner, definition } of this.#wanted.values()) {
+      if (owner !== `backup ${backup}`) continue;
+      const dueMs = this.#triggers.byId.get(definition.id)?.nextDueMs();
       if (dueMs !== undefined) earliest = Math.min(earliest ?? Infinity, dueMs);
     }
     return earliest;
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#active.values()].map(({ trigger }) => trigger.close()));
-    this.#active.clear();
+  close(): Promise<void> {
+    return this.#triggers.close();
   }
 
-  /** With the request as the configuration in force makes it; a trigger that was just ended asks for nothing. */
+  /** With the request as the configuration in force makes it; a trigger that is just ending asks for nothing. */
   async #fire(fire: Fire): Promise<void> {
-    const active = this.#active.get(fire.id);
-    if (active) await this.#parts.enqueue(active.wanted.request(fire));
+    const wanted = this.#wanted.get(fire.id);
+    if (wanted) await this.#enqueue(wanted.request(fire));
   }
-}
-
-function sameDefinition(a: Wanted, b: Wanted): boolean {
-  return JSON.stringify(a.definition) === JSON.stringify(b.definition);
 }
 
 function wantedTriggers(config: Config): readonly Wanted[] {

@@ -22,7 +22,6 @@ import { Dispatcher } from '../tasks/queue/dispatcher.ts';
 import { keepHistoryShort } from '../tasks/queue/retention.ts';
 import { TaskQueue } from '../tasks/queue/task-queue.ts';
 import type { TaskEvent, TaskProgress } from '../tasks/task.ts';
-import { startTrigger } from '../triggers/registry.ts';
 import { EventHub } from './api/event-hub.ts';
 import type { Config } from './config/config.ts';
 import { Configuration } from './configuration.ts';
@@ -164,8 +163,9 @@ class Supervisor implements Daemon {
     const runner = new ProcessTaskRunner({ host, logs: this.#logs, log, config: () => this.#configuration.config });
     const dispatcher = new Dispatcher(queue, runner, { clock, logger: log });
     const triggers = new TriggerSet({
-      services: { clock, logger: log, store: this.#state.triggers },
-      start: startTrigger,
+      clock,
+      logger: log,
+      store: this.#state.triggers,
       enqueue: (request) => queue.enqueue(request),
     });
     const service = new DaemonService({

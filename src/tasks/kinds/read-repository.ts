@@ -45,3 +45,12 @@ export interface RepositoryAnswers {
   readonly snapshots: readonly SnapshotRow[];
   readonly snapshot: SnapshotRecordRow;
 }
+
+/** Opens the repository at the first question, and again after a question that failed. */
+export interface RepositoryReader {
+  /** Newest first, from a journal that is read again each time. */
+  snapshots(): Promise<readonly SnapshotRow[]>;
+  /** `id` is an id or a unique prefix of one. @throws NotFoundError; UsageError `ambiguous` */
+  snapshot(id: string): Promise<SnapshotRecordRow>;
+  close(): Promise<void>;
+}

@@ -19,8 +19,8 @@ interface AssignmentBase {
   readonly attempt: number;
   /** Name of this machine in snapshots. */
   readonly device: string;
-  /** What is remembered of repositories and cached: makes the next run faster and rollbacks visible; not needed to restore. */
-  readonly stateDirectory: string;
+  /** What is remembered of repositories, and cached. Absent: nothing is kept on this machine, as on the day of the disaster. */
+  readonly stateDirectory?: string;
   /** Options of the request, checked by the kind. */
   readonly options: TaskOptions;
 }

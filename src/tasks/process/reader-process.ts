@@ -1,16 +1,15 @@
 /** The side of the reader process: opens one repository, answers one question after the other, closes when it is told to. */
 import type { Logger } from '../../core/logger.ts';
 import type { RepositoryAssignment } from '../kinds/assignment.ts';
-import { problemOf } from '../kinds/problem.ts';
-import type { RepositoryRequest } from '../kinds/read-repository.ts';
+import { problemOf } from '../../core/problem.ts';
+import type { RepositoryReader, RepositoryRequest } from '../kinds/read-repository.ts';
 import { linkLogger, type HostLink } from './task-process.ts';
 
-/** Opens the repository at the first question, and again after a question that failed. */
-export interface RepositoryReader {
-  answer(request: RepositoryRequest): Promise<unknown>;
-}
-
-export type ReaderFactory = (repository: RepositoryAssignment, stateDirectory: string, log: Logger) => RepositoryReader;
+export type ReaderFactory = (
+  repository: RepositoryAssignment,
+  stateDirectory: string | undefined,
+  log: Logger,
+) => RepositoryReader;
 
 /** Serves until the host closes the channel, which ends the process. */
 export function serveReader(make: ReaderFactory, link: HostLink): void {
@@ -34,8 +33,17 @@ async function answer(
 ): Promise<void> {
   try {
     if (reader === undefined) throw new TypeError('a request came before `open`');
-    await link.send({ type: 'answer', id, answer: await reader.answer(request) });
+    await link.send({ type: 'answer', id, answer: await answerTo(reader, request) });
   } catch (error) {
     await link.send({ type: 'refused', id, problem: problemOf(error) });
+  }
+}
+
+function answerTo(reader: RepositoryReader, request: RepositoryRequest): Promise<unknown> {
+  switch (request.type) {
+    case 'snapshots':
+      return reader.snapshots();
+    case 'snapshot':
+      return reader.snapshot(request.id);
   }
 }

@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+import { runDaemon } from '../../daemon/main.ts';
+import type { Run } from './command.ts';
+
+export function addDaemon(program: Command, run: Run): void {
+  program
+    .command('daemon')
+    .description('run the supervisor')
+    .action(() =>
+      run((session) =>
+        runDaemon({
+          configFile: session.configFile,
+          environment: session.world.env,
+          terminal: session.world.stdout.isTerminal && !session.options.json,
+        }),
+      ),
+    );
+}
