@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { run } from './steps.mjs';
 
-const suites = ['test/engine/crypto', 'test/engine/compression', 'test/engine/repository', 'test/contracts'];
+const suites = ['crypto', 'compression', 'compute', 'repository']
+  .map((name) => `test/engine/${name}`)
+  .concat('test/golden');
 const notCopied = new Set(['node_modules', 'dist', '.git', 'coverage', '.nestegg-demo']);
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
