@@ -17,7 +17,7 @@ export class ProcessLocks implements OsLocks {
     if (this.held.has(path)) return undefined;
     this.held.add(path);
     const release = async (): Promise<void> => void this.held.delete(path);
-    return { path, device: 0n, inode: 0n, release };
+    return { path, device: 0n, inode: 0n, lost: new AbortController().signal, release };
   }
 
   async close(): Promise<void> {
