@@ -7,6 +7,7 @@ export function sdkClient(
   gateway: Pick<Gateway, 'url' | 'accessKey' | 'secretKey'>,
   checksums: 'default' | 'required' = 'required',
 ): S3Client {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const mode = checksums === 'default' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED';
   return new S3Client({
     endpoint: gateway.url,

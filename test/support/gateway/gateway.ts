@@ -57,6 +57,8 @@ export interface Gateway {
   readonly world: SiaWorld;
   /** Objects that are on the gateway's disk only. */
   pending(): { readonly objects: number; readonly bytes: number };
+  /** Hosts can be reached again: `world.uploads` is `working`, and renterd uploads its full slabs. */
+  reachHosts(): void;
   /** The gateway loses its disk but not its database: pending objects are gone. Returns how many. */
   losePending(): Promise<number>;
   /** The stored bytes of a key, past all quirks and faults. */
@@ -116,6 +118,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     faults,
     world,
     pending: () => objects.pending(),
+    reachHosts: () => {
+      world.uploads = 'working';
+      objects.slabs.uploadFull();
+    },
     losePending: () => objects.losePending(),
     peek: (key) => objects.peek(bucket, key),
     tamper: (key, bytes) => objects.tamper(bucket, key, bytes),

@@ -93,25 +93,26 @@ export function storageError(call: S3Call, error: unknown): StorageError | Cance
   if (error instanceof StorageError || error instanceof CancelledError) return error;
   const context = { operation: call.operation, subject: call.subject };
   const refusal = refusalOf(error);
-  if (refusal !== undefined) return refused(call, refusal, error);
-  if (error instanceof Error && error.name === 'TimeoutError') {
+  const cause = withoutExchange(error);
+  if (refusal !== undefined) return refused(call, refusal, cause);
+  if (hasTimedOut(error)) {
     const message = `${describe(call)}: no progress for too long`;
-    return new StorageError('storage.timeout', message, details(true, error, { ...context, ambiguous: true }));
+    return new StorageError('storage.timeout', message, details(true, cause, { ...context, ambiguous: true }));
   }
-  if (isCancellation(error)) return new CancelledError(undefined, { cause: error });
+  if (isCancellation(error)) return new CancelledError(undefined, { cause });
   const code = systemCode(error) ?? '';
   const message = `${describe(call)}: ${messageOf(error)}`;
   if (finalNetworkCodes.test(code)) {
     const hint = 'Check the address and the certificate of the store.';
     return new StorageError('storage.failed', message, {
-      ...details(false, error, { ...context, systemCode: code }),
+      ...details(false, cause, { ...context, systemCode: code }),
       hint,
     });
   }
   return new StorageError(
     'storage.unavailable',
     message,
-    details(true, error, { ...context, ambiguous: true, ...(code === '' ? {} : { systemCode: code }) }),
+    details(true, cause, { ...context, ambiguous: true, ...(code === '' ? {} : { systemCode: code }) }),
   );
 }
 
@@ -145,6 +146,21 @@ function details(retryLater: boolean, cause: unknown, context: Record<string, un
 
 function describe({ operation, subject }: S3Call): string {
   return subject === '' ? operation : `${operation} ${subject}`;
+}
+
+/** The SDK gives this name to broken connections as well. */
+function hasTimedOut(error: unknown): boolean {
+  const code = systemCode(error);
+  return error instanceof Error && error.name === 'TimeoutError' && (code === undefined || code === 'ETIMEDOUT');
+}
+
+/** The exceptions of the SDK carry the whole exchange with its signed headers and sockets; a log needs none of that. */
+function withoutExchange(error: unknown): unknown {
+  if (!(error instanceof Error) || !('$metadata' in error || '$response' in error)) return error;
+  const lean = new Error(error.message);
+  lean.name = error.name;
+  if (error.stack !== undefined) lean.stack = error.stack;
+  return lean;
 }
 
 /** Reads the exceptions of the SDK without trusting their shape. */

@@ -16,7 +16,10 @@ export interface S3Options {
   readonly accessKey: string | Secret;
   readonly secretKey: Secret;
   readonly preset?: S3Preset | undefined;
-  /** The probe has seen on this very bucket that `If-None-Match: *` is obeyed. Default false: servers that ignore it answer 200. */
+  /**
+   * `If-None-Match: *` is obeyed on this very bucket. The probe finds that out, with true; everybody else says what the
+   * probe found. Default false: servers that ignore it answer 200 and overwrite. One that refuses it is believed.
+   */
   readonly conditionalPut?: boolean | undefined;
   /** See `StorageCapabilities`. Without it nobody knows, and nothing is ever deleted by maintenance. */
   readonly visibilityBoundMs?: number | undefined;

@@ -47,10 +47,10 @@ export function s3Storage(options: S3Options): S3Storage {
 
 export class S3Storage implements Storage {
   readonly location: string;
-  readonly capabilities: StorageCapabilities;
   /** For the probe and for the gateways built on S3. */
   readonly raw: S3Raw;
   readonly #prefix: string;
+  #capabilities: StorageCapabilities;
   readonly #presence: Questions<ObjectInfo | undefined>;
   /** The bucket has been seen, so a 404 means the object. */
   #bucketSeen = false;
@@ -60,28 +60,29 @@ export class S3Storage implements Storage {
   constructor(raw: S3Raw, capabilities: StorageCapabilities) {
     const { endpoint, bucket, prefix } = raw.settings;
     this.location = `s3://${endpoint.host}/${bucket}/${prefix}`;
-    this.capabilities = capabilities;
+    this.#capabilities = capabilities;
     this.raw = raw;
     this.#prefix = prefix;
     this.#presence = new Questions(capabilities.concurrency, (name, signal) => this.head(name, { signal }));
   }
 
+  get capabilities(): StorageCapabilities {
+    return this.#capabilities;
+  }
+
   async put(name: ObjectName, bytes: Uint8Array, options: CallOptions = {}): Promise<PutResult> {
-    const key = this.key(name);
     const md5 = createHash('md5').update(bytes).digest();
-    const conditional = this.capabilities.conditionalPut;
-    if (!conditional && (await this.#compare(name, bytes, md5, options)) === 'same') return 'exists';
-    try {
-      const contentMd5 = md5.toString('base64');
-      const etag = await this.raw.put(key, bytes, { ...options, ifNoneMatch: conditional, contentMd5 });
-      await this.#confirm(name, bytes, md5, etag, options);
-      return 'created';
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      if (error.context['status'] === 412) return this.#occupied(name, bytes, md5, options, error);
-      if (error.context['ambiguous'] === true && (await this.#wasStored(name, bytes, md5, options))) return 'created';
-      throw error;
+    if (this.#capabilities.conditionalPut) {
+      try {
+        return await this.#store(name, bytes, md5, options, true);
+      } catch (error) {
+        // Said so at the first PUT at the latest; nothing is stored that way, and the other way remains.
+        if (!(error instanceof StorageError) || error.context['status'] !== 501) throw error;
+        this.#capabilities = { ...this.#capabilities, conditionalPut: false };
+      }
     }
+    if ((await this.#compare(name, bytes, md5, options)) === 'same') return 'exists';
+    return this.#store(name, bytes, md5, options, false);
   }
 
   async get(name: ObjectName, options: CallOptions = {}): Promise<Uint8Array> {
@@ -198,6 +199,28 @@ export class S3Storage implements Storage {
 
   key(name: ObjectName): string {
     return this.#prefix + checkObjectName(name);
+  }
+
+  /** One PUT, made sure of. */
+  async #store(
+    name: ObjectName,
+    bytes: Uint8Array,
+    md5: Buffer,
+    options: CallOptions,
+    ifNoneMatch: boolean,
+  ): Promise<PutResult> {
+    try {
+      const contentMd5 = md5.toString('base64');
+      const etag = await this.raw.put(this.key(name), bytes, { ...options, ifNoneMatch, contentMd5 });
+      await this.#confirm(name, bytes, md5, etag, options);
+      return 'created';
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      const { status, ambiguous } = error.context;
+      if (ifNoneMatch && status === 412) return this.#occupied(name, bytes, md5, options, error);
+      if (ambiguous === true && (await this.#wasStored(name, bytes, md5, options))) return 'created';
+      throw error;
+    }
   }
 
   /** Trusts an ETag that is the MD5; asks when it is something else. */

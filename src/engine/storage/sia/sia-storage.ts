@@ -70,12 +70,14 @@ export async function openSiaStorage(options: SiaOptions, call: CallOptions = {}
   const objects = objectsOf(gateway, api, s3, options);
   const own: Partial<Storage> = {
     location: s3.location.replace(/^s3:/, 'sia:'),
-    capabilities: {
-      ...s3.capabilities,
-      // One database holds all names, and every answer comes from it.
-      visibilityBoundMs: 0,
-      slabBytes: gateway.slabBytes,
-      costlyBarrier: gateway.kind === 's3d',
+    get capabilities() {
+      return {
+        ...s3.capabilities,
+        // One database holds all names, and every answer comes from it.
+        visibilityBoundMs: 0,
+        slabBytes: gateway.slabBytes,
+        costlyBarrier: gateway.kind === 's3d',
+      };
     },
     barrier: (names, each = {}) => objects.barrier(names, each),
     pending: (names, each = {}) => objects.pending(names, each),

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { silentLogger, type Logger, type LogFields } from '../../../../src/core/logger.ts';
+import { Secret } from '../../../../src/core/secret.ts';
+import { withConcurrency } from '../../../../src/engine/storage/concurrency.ts';
+import { probeStorage } from '../../../../src/engine/storage/probe.ts';
+import { withRetry } from '../../../../src/engine/storage/retry.ts';
+import { s3ProbeTarget } from '../../../../src/engine/storage/s3/probe-target.ts';
+import type { S3Options } from '../../../../src/engine/storage/s3/s3-options.ts';
+import { s3Storage, type S3Storage } from '../../../../src/engine/storage/s3/s3-storage.ts';
+import { storageContract } from '../../../contracts/storage-contract.ts';
+import { bytes, expectCode, names } from '../../../contracts/storage-helpers.ts';
+import { type Radosgw, radosgwMissing, startRadosgw } from '../../../support/radosgw.ts';
+
+const missing = await radosgwMissing();
+
+describe.skipIf(missing !== undefined)('a real radosgw', () => {
+  let radosgw: Radosgw;
+  let count = 0;
+  beforeAll(async () => {
+    radosgw = await startRadosgw();
+  }, 180_000);
+  afterAll(() => radosgw.stop());
+
+  const open = (options: Partial<S3Options> = {}): S3Storage => {
+    count += 1;
+    return s3Storage({
+      endpoint: radosgw.url,
+      bucket: radosgw.bucket,
+      prefix: `test${String(count)}`,
+      accessKey: radosgw.accessKey,
+      secretKey: new Secret(radosgw.secretKey),
+      conditionalPut: true,
+      ...options,
+    });
+  };
+
+  storageContract('radosgw', () => Promise.resolve({ storage: open() }), { manyObjects: 1100 });
+  storageContract('radosgw without proof of conditional PUT', () =>
+    Promise.resolve({ storage: open({ conditionalPut: false }) }),
+  );
+
+  test('the probe finds all that it has', async () => {
+    const storage = open();
+    const report = await probeStorage(storage, { target: s3ProbeTarget(storage) });
+    expect(report.checks.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+    expect(report.left).toEqual([]);
+    expect(await names(storage.list(''))).toEqual([]);
+    await storage.close();
+  });
+
+  test('many objects are deleted with Content-MD5', async () => {
+    const storage = open();
+    for (const name of ['a', 'b', 'c']) await storage.put(name, bytes(10));
+    expect(await storage.raw.deleteMany(['a', 'b', 'absent'].map((name) => storage.key(name)))).toEqual([]);
+    expect(await names(storage.list(''))).toEqual(['c']);
+    await storage.close();
+  });
+
+  test('a pack of 40 MiB goes up and comes back', async () => {
+    const storage = open();
+    const pack = bytes(40 * 2 ** 20);
+    await storage.put('packs/aa/big', pack);
+    expect(Buffer.compare(await storage.get('packs/aa/big'), pack)).toBe(0);
+    await storage.close();
+  });
+
+  test('wrong keys and a missing bucket are told apart', async () => {
+    const stranger = open({ secretKey: new Secret('x'.repeat(40)) });
+    await expectCode(stranger.get('a'), 'storage.refused');
+    await stranger.close();
+    const nowhere = open({ bucket: 'no-such-bucket' });
+    await expectCode(nowhere.get('a'), 'storage.failed');
+    await expectCode(nowhere.head('a'), 'storage.failed');
+    await nowhere.close();
+  });
+
+  test('200 uploads at once through a gateway that takes three: SlowDown, and in the end all are there', async () => {
+    const seen: LogFields[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_event, fields = {}) => void seen.push(fields) };
+    const inner = open({ endpoint: radosgw.throttledUrl });
+    const retried = withRetry(inner, { logger, shortestMs: 20, longestMs: 500 });
+    const storage = withConcurrency(retried, { logger: silentLogger, start: 200 });
+    const all = Array.from({ length: 200 }, (_value, at) => `packs/${String(at)}`);
+    await Promise.all(all.map((name) => storage.put(name, bytes(50_000))));
+    expect(seen.length).toBeGreaterThan(10);
+    expect(new Set(seen.map(({ code }) => code))).toEqual(new Set(['storage.unavailable']));
+    expect(seen[0]?.['error']).toContain('503 SlowDown');
+    const plain = open({ prefix: inner.raw.settings.prefix });
+    expect(await names(plain.list('packs/'))).toEqual([...all].sort());
+    await Promise.all([storage.close(), plain.close()]);
+  });
+});
