@@ -79,7 +79,7 @@ export function triggerWords(trigger: Trigger): string {
 export function pauseWords({ what, by, sinceMs }: PauseView, nowMs: number): string {
   const subject =
     what === 'queue' ? 'The queue' : sentenceCase(what.split(' ', 1)[0] ?? '') + what.slice(what.indexOf(' '));
-  return `${subject} was paused by ${by} ${ago(sinceMs, nowMs)}: nothing of it starts`;
+  return `${subject} was paused by ${by} ${ago(sinceMs, nowMs)}, and is on hold until it is resumed`;
 }
 
 /** Why a task waits. `titleOf` names the task it collides with, if that is known here. */
