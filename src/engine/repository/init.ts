@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { repositoryId, writerId, type RepositoryId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import type { Secret } from '../../core/secret.ts';
+import { argon2Defaults } from '../crypto/argon2.ts';
 import { generateSeed, publicKeyOf } from '../crypto/ed25519.ts';
 import { encodeEntry } from '../format/entry.ts';
 import { encodeHint } from '../format/hint.ts';
@@ -14,9 +15,6 @@ import { encodeRecoveryCode } from '../format/recovery-code.ts';
 import { createRootSlot } from '../format/root-slot.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Unlocked } from './unlock.ts';
-
-/** Argon2id as `docs/repository-format.md` recommends: half a second and 256 MiB. */
-export const slotCost = { memoryKiB: 262_144, passes: 3, lanes: 4 } as const;
 
 export interface InitOptions {
   readonly storage: Storage;
@@ -50,7 +48,7 @@ export async function initRepository(options: InitOptions): Promise<NewRepositor
   const features = { read: [], write: [], maintain: [] };
   const keys = RepositoryKeys.derive(id, [root]);
   const content = { owner: publicKeyOf(ownerSeed), chunker, features };
-  const slot = { repository: id, epoch: 0, password, cost: options.cost ?? slotCost, random };
+  const slot = { repository: id, epoch: 0, password, cost: options.cost ?? argon2Defaults, random };
   const body = {
     kind: 'features',
     timeMs: clock.now(),

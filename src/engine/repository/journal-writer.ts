@@ -18,6 +18,12 @@ export type EntryContent = KnownBody extends infer Body
     : never
   : never;
 
+export interface AppendedEntry {
+  readonly id: EntryId;
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface JournalWriterParts {
   readonly storage: Storage;
   readonly keys: RepositoryKeys;
@@ -43,7 +49,7 @@ export class JournalWriter {
   }
 
   /** Writes one entry on top of `view`. @throws StorageError; the entry may then be there all the same. */
-  async append(view: View, content: EntryContent, signal?: AbortSignal): Promise<JournalHead> {
+  async append(view: View, content: EntryContent, signal?: AbortSignal): Promise<AppendedEntry> {
     const { identity, tip } = await this.#place(view);
     const { storage, keys, memory, clock, random } = this.#parts;
     const entry = encodeEntry({
@@ -62,7 +68,7 @@ export class JournalWriter {
     await memory.intend(identity.id, entry.id);
     await storage.put(entry.name, entry.bytes, { signal });
     this.#written = entry.id;
-    return { writer: identity.id, sequence: (tip?.sequence ?? 0) + 1, id: entry.id };
+    return { id: entry.id, name: entry.name, bytes: entry.bytes };
   }
 
   async release(): Promise<void> {

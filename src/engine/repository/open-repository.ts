@@ -1,7 +1,16 @@
 import { CorruptionError, messageOf, NesteggError, NotFoundError, StorageError } from '../../core/errors.ts';
 import { equalBytes } from '../../core/bytes.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { BlobId, CheckpointId, PackId, RepositoryId, RunId, SegmentId, WriterId } from '../../core/ids.ts';
+import type {
+  BlobId,
+  CheckpointId,
+  PackId,
+  RepositoryId,
+  RunId,
+  SegmentId,
+  SnapshotId,
+  WriterId,
+} from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { OsLocks } from '../../core/os-lock.ts';
 import type { Random } from '../../core/random.ts';
@@ -20,6 +29,7 @@ import { readJournal, type EntryCache } from './journal.ts';
 import { JournalWriter } from './journal-writer.ts';
 import type { HeadsMemory } from './memory-of-heads.ts';
 import { keepListing, keptListing, takeListing, type PackListing } from './pack-listing.ts';
+import { hasGateway, OffsiteLedger, type OffsiteState } from './offsite-ledger.ts';
 import { PackReader } from './pack-reader.ts';
 import type { BlobLocation, HistoryWarning, Repository, SnapshotSummary, WriteSession } from './repository.ts';
 import { Session } from './session.ts';
@@ -63,6 +73,7 @@ export class OpenRepository implements Repository {
   #table: BlobTable | undefined;
   #missing: ReadonlySet<PackId> = new Set();
   #listing: PackListing | undefined;
+  readonly #ledger: OffsiteLedger;
   readonly #lostSegments = new Map<SegmentId, string>();
 
   private constructor(parts: OpenParts, entries: EntryCache, view: View, history: readonly HistoryWarning[]) {
@@ -77,6 +88,7 @@ export class OpenRepository implements Repository {
     this.#view = view;
     this.#history = history;
     this.#reader = new PackReader(parts.storage);
+    this.#ledger = new OffsiteLedger({ ...parts, directory: parts.stateDirectory });
   }
 
   /** Reads the journal. The blob table is opened when it is first asked for. @throws NesteggError, StorageError */
@@ -124,6 +136,17 @@ export class OpenRepository implements Repository {
     this.#view = foldJournal(journal, { owner, knownFeatures });
     await this.#remember();
     if (this.#table) await this.#updateTable(signal);
+  }
+
+  /** When each snapshot was first known to have left the gateway's disk; those absent are not known to have. */
+  async offsiteTimes(): Promise<ReadonlyMap<SnapshotId, number>> {
+    if (hasGateway(this.#parts.storage)) return this.#ledger.times();
+    return new Map(this.snapshots().map((snapshot) => [snapshot.id, snapshot.committedMs]));
+  }
+
+  /** Looks which commits of this machine have become off-site, and puts back small objects that vanished. */
+  settleOffsite(signal?: AbortSignal): Promise<OffsiteState> {
+    return this.#ledger.settle(signal);
   }
 
   async readRecord(summary: Pick<SnapshotSummary, 'record'>, signal?: AbortSignal): Promise<SnapshotRecord> {
@@ -224,6 +247,7 @@ export class OpenRepository implements Repository {
         this.#noteStored(pack);
       },
       checkpoint: (abort) => this.#checkpoint(abort),
+      ledger: this.#ledger,
       ended: async () => {
         await writer.release();
         if (this.#listing) await keepListing(this.#listing, this.#listingPlace());

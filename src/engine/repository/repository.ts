@@ -10,6 +10,7 @@ import type { BlobId, PackId, RepositoryId, RunId, SnapshotId, WriterId } from '
 import type { BlobKind, BlobRef, PackEntry } from '../format/blob.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import type { SnapshotRecord } from '../format/snapshot.ts';
+import type { OffsiteState } from './offsite-ledger.ts';
 
 /** A sealed pack, ready to be stored. `bytes` is not changed by anyone from here on. */
 export interface FinishedPack {
@@ -128,6 +129,10 @@ export interface Repository {
   /** Committed snapshots, in no particular order, from the view taken at opening or by the latest `refresh`. */
   snapshots(): readonly SnapshotSummary[];
   refresh(signal?: AbortSignal): Promise<void>;
+  /** When each snapshot was first known to have left the gateway's disk; those absent are not known to have. */
+  offsiteTimes(): Promise<ReadonlyMap<SnapshotId, number>>;
+  /** Looks which commits of this machine have become off-site, and puts back small objects that vanished meanwhile. */
+  settleOffsite(signal?: AbortSignal): Promise<OffsiteState>;
   readRecord(summary: Pick<SnapshotSummary, 'record'>, signal?: AbortSignal): Promise<SnapshotRecord>;
 
   blobId(kind: BlobKind, ref: BlobRef): BlobId;

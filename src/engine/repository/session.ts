@@ -4,6 +4,7 @@ import {
   digest,
   packId,
   type BlobId,
+  type EntryId,
   type PackId,
   type RunId,
   type SegmentId,
@@ -11,7 +12,7 @@ import {
 } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import { blake3 } from '../crypto/blake3.ts';
-import { encodeIndexSegment, type IndexedPack } from '../format/index-segment.ts';
+import { encodeIndexSegment } from '../format/index-segment.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { packName, segmentName } from '../format/names.ts';
 import { encodeBlobContent, type BlobKind, type BlobRef, type CompressionLevel } from '../format/blob.ts';
@@ -23,7 +24,8 @@ import type { BlobTable, DeadSet } from './blob-table.ts';
 import { Claims } from './claims.ts';
 import type { View } from './fold.ts';
 import type { EntryContent, JournalWriter } from './journal-writer.ts';
-import { MemoryTable } from './memory-table.ts';
+import type { OffsiteLedger } from './offsite-ledger.ts';
+import { OwnPacks, type OwnSegment } from './own-packs.ts';
 import type {
   ClaimResult,
   CommitResult,
@@ -56,6 +58,7 @@ export interface SessionParts {
   /** After packs of this session were confirmed: they count as listed. */
   readonly stored: (pack: PackId) => void;
   readonly checkpoint: (signal?: AbortSignal) => Promise<void>;
+  readonly ledger: Pick<OffsiteLedger, 'committed'>;
   readonly ended: () => Promise<void>;
 }
 
@@ -71,15 +74,9 @@ export class Session implements WriteSession {
   readonly #parts: SessionParts;
   readonly #claims = new Claims();
   readonly #reliedOn = new Set<PackId>();
+  readonly #own: OwnPacks;
   #knownDead: DeadSet;
-  #own = new MemoryTable();
   #metadata: PackBuilder | undefined;
-  /** Confirmed packs that no segment lists yet. */
-  #unlisted: IndexedPack[] = [];
-  /** Segments in the store that no entry names yet. */
-  #unnamed: { readonly id: SegmentId; readonly packs: readonly IndexedPack[] }[] = [];
-  /** Objects stored since the last barrier. */
-  #unsettled: string[] = [];
   #unfinished: Unfinished | undefined;
   #lastProgressMs: number;
   #turn: Promise<unknown> = Promise.resolve();
@@ -92,6 +89,7 @@ export class Session implements WriteSession {
     this.#parts = parts;
     this.#lastProgressMs = parts.clock.monotonic();
     this.#knownDead = parts.view().damaged;
+    this.#own = new OwnPacks(this.#knownDead);
   }
 
   get totals(): SessionTotals {
@@ -105,7 +103,7 @@ export class Session implements WriteSession {
       this.#reliedOn.add(table.packAt(number));
       return 'known';
     }
-    return this.#own.packNumberOf(id) >= 0 ? 'known' : this.#claims.claim(id);
+    return this.#own.has(id) ? 'known' : this.#claims.claim(id);
   }
 
   disclaim(id: BlobId): void {
@@ -115,9 +113,7 @@ export class Session implements WriteSession {
   async addPack(pack: FinishedPack, signal?: AbortSignal): Promise<void> {
     this.#check();
     try {
-      const name = packName(pack.id);
-      await this.#parts.storage.put(name, pack.bytes, { signal });
-      this.#unsettled.push(name);
+      await this.#parts.storage.put(packName(pack.id), pack.bytes, { signal });
     } catch (error) {
       throw this.#break(error);
     }
@@ -127,8 +123,7 @@ export class Session implements WriteSession {
       epoch: pack.epoch,
       entries: pack.entries,
     };
-    this.#own.addPacks([indexed]);
-    this.#unlisted.push(indexed);
+    this.#own.addPack(indexed);
     this.#reliedOn.add(pack.id);
     this.#parts.stored(pack.id);
     this.#totals.storedBytes += indexed.sizeBytes;
@@ -234,19 +229,19 @@ export class Session implements WriteSession {
       const unfinished: Unfinished = { lines, contents, written: false };
       this.#unfinished = unfinished;
       await this.#writeSegment(signal);
-      await storage.barrier(this.#unsettled, { signal });
-      this.#unsettled = [];
+      await storage.barrier(this.#own.takeUnsettled(), { signal });
       await refresh(signal);
       const before = this.#lostPacks();
       if (before.length > 0) return { outcome: 'lost', snapshots: [], packs: before };
-      const named = this.#unnamed;
-      const written: string[] = [];
+      const named = this.#own.unnamed;
+      let last: EntryId | undefined;
       for (const content of contents(named.map((segment) => segment.id))) {
-        const head = await writer.append(view(), content, signal);
-        written.push(head.id);
+        const entry = await writer.append(view(), content, signal);
+        this.#own.addSmall(entry);
+        last = entry.id;
         await clock.sleep(storage.capabilities.visibilityBoundMs ?? 0, { signal });
         await refresh(signal);
-        if (!view().heads.some((seen) => seen.id === head.id) && !view().recent.some((seen) => seen.id === head.id)) {
+        if (!view().heads.some((seen) => seen.id === entry.id) && !view().recent.some((seen) => seen.id === entry.id)) {
           throw new NesteggError('repository.commit', 'the store confirmed a journal entry but does not show it', {
             retry: 'later',
             hint: 'Run the backup again; what was uploaded is used.',
@@ -254,6 +249,7 @@ export class Session implements WriteSession {
         }
       }
       unfinished.written = true;
+      if (last !== undefined) await this.#noteCommit(last, lines);
       this.#adopt(named);
       const after = this.#lostPacks();
       const snapshots = this.#summaries(lines);
@@ -292,55 +288,48 @@ export class Session implements WriteSession {
       if (!this.#knownDead.has(dead) && this.#reliedOn.delete(pack)) lost.add(pack);
     }
     this.#knownDead = damaged;
-    if (lost.size > 0) this.#renewOwn();
+    if (lost.size > 0) this.#own.declareDead(damaged);
     return [...lost];
   }
 
+  async #noteCommit(entry: EntryId, lines: readonly SnapshotListing[]): Promise<void> {
+    const snapshots = lines.map((line) => line.id);
+    await this.#parts.ledger.committed(this.#own.takeCommit(entry, snapshots));
+  }
+
   #progressIsDue(): boolean {
-    if (this.#unlisted.length === 0) return false;
+    if (this.#own.unlisted.length === 0) return false;
     const age = this.#parts.clock.monotonic() - this.#lastProgressMs;
-    return this.#unlisted.length >= progressEvery.packs || age >= progressEvery.ms;
+    return this.#own.unlisted.length >= progressEvery.packs || age >= progressEvery.ms;
   }
 
   async #progress(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#unlisted.length === 0 && this.#unnamed.length === 0) return;
+    if (this.#own.unlisted.length === 0 && this.#own.unnamed.length === 0) return;
     const { writer, view, refresh } = this.#parts;
     await this.#writeSegment(signal);
     await refresh(signal);
-    const named = this.#unnamed;
-    await writer.append(
-      view(),
-      { kind: 'progress', run: this.run, segments: named.map((segment) => segment.id) },
-      signal,
-    );
+    const named = this.#own.unnamed;
+    const content = { kind: 'progress', run: this.run, segments: named.map((segment) => segment.id) } as const;
+    this.#own.addSmall(await writer.append(view(), content, signal));
     await refresh(signal);
     this.#adopt(named);
     this.#lastProgressMs = this.#parts.clock.monotonic();
   }
 
   async #writeSegment(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#unlisted.length === 0) return;
-    const packs = this.#unlisted;
-    const segment = encodeIndexSegment(this.#parts.keys, packs, this.#parts.random);
-    const name = segmentName(segment.id);
-    await this.#parts.storage.put(name, segment.bytes, { signal });
-    this.#unsettled.push(name);
-    this.#unlisted = this.#unlisted.slice(packs.length);
-    this.#unnamed = [...this.#unnamed, { id: segment.id, packs }];
+    const packs = this.#own.unlisted;
+    if (packs.length === 0) return;
+    const { id, bytes } = encodeIndexSegment(this.#parts.keys, packs, this.#parts.random);
+    const name = segmentName(id);
+    await this.#parts.storage.put(name, bytes, { signal });
+    this.#own.addSegment({ id, packs }, { name, bytes });
   }
 
   /** The journal names these segments now: their packs move from this session's own table to the common one. */
-  #adopt(segments: readonly { readonly id: SegmentId; readonly packs: readonly IndexedPack[] }[]): void {
+  #adopt(segments: readonly OwnSegment[]): void {
     for (const segment of segments) this.#parts.table().add(segment.id, segment.packs);
-    this.#unnamed = this.#unnamed.filter((segment) => !segments.includes(segment));
-    this.#renewOwn();
-    this.#claims.forgetStored((id) => this.#own.packNumberOf(id) >= 0 || this.#parts.table().packNumberOf(id) >= 0);
-  }
-
-  #renewOwn(): void {
-    this.#own = new MemoryTable();
-    this.#own.setDead(this.#knownDead);
-    this.#own.addPacks([...this.#unnamed.flatMap((segment) => segment.packs), ...this.#unlisted]);
+    this.#own.named(segments);
+    this.#claims.forgetStored((id) => this.#own.has(id) || this.#parts.table().packNumberOf(id) >= 0);
   }
 
   async #finishMetadata(signal: AbortSignal | undefined): Promise<void> {
