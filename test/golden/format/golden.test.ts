@@ -62,7 +62,10 @@ async function makeAll(): Promise<Readonly<Record<string, Golden>>> {
   put('snapshot record', { name: 'content', bytes: encodeSnapshotRecord(record) });
   const part = { digest: counting(32), length: 5 };
   put('data list', { name: 'content', bytes: encodeListNode({ kind: 'leaf', type: 'data', parts: [part] }) });
-  put('fixed list', { name: 'content', bytes: encodeListNode({ kind: 'leaf', type: 'fixed', digests: [part.digest] }) });
+  put('fixed list', {
+    name: 'content',
+    bytes: encodeListNode({ kind: 'leaf', type: 'fixed', digests: [part.digest] }),
+  });
   put('dynamic list', { name: 'content', bytes: encodeListNode({ kind: 'leaf', type: 'dynamic', parts: [part] }) });
   const children = [{ bytes: 2 ** 33, ref: { digest: someDigest(7), length: 9 } }];
   put('inner list', { name: 'content', bytes: encodeListNode({ kind: 'inner', type: 'fixed', level: 2, children }) });
