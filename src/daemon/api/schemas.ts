@@ -110,11 +110,10 @@ export const moveRequest = z.strictObject({
   ]),
 }) satisfies z.ZodType<MoveRequest>;
 
-const pauseTarget: z.ZodType<PauseTarget> = z.union([
-  z.literal('queue'),
-  z.templateLiteral(['backup ', shortText]),
-  z.templateLiteral(['repository ', shortText]),
-]);
+const pauseTarget = z.custom<PauseTarget>(
+  (value) => typeof value === 'string' && /^(?:queue|(?:backup|repository) [^\p{Cc}]{1,200})$/u.test(value),
+  'must be `queue`, `backup NAME` or `repository NAME`',
+);
 
 export const pauseRequest = z.strictObject({ what: pauseTarget }) satisfies z.ZodType<PauseRequest>;
 

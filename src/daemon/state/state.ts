@@ -28,7 +28,7 @@ export interface StateDatabase {
  */
 export async function openState(directory: string, locks: Pick<OsLocks, 'acquire'>): Promise<StateDatabase> {
   await makeDirectory(directory);
-  const lock = await locks.acquire(join(directory, 'state.lock'), 'exclusive');
+  const lock = await locks.acquire(directory, 'exclusive');
   if (!lock) {
     throw new NesteggError('state.locked', `another process uses the state directory ${directory}`, {
       hint: 'One daemon per state directory: stop the other one, or give this one its own `daemon.state`.',

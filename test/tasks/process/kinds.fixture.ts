@@ -3,7 +3,12 @@ import { spawn } from 'node:child_process';
 import { systemClock } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { taskKinds, type TaskKind } from '../../../src/tasks/task.ts';
-import { repositoriesOf, type TaskAssignment, type TaskContext, type TaskKinds } from '../../../src/tasks/kinds/task-kind.ts';
+import {
+  repositoriesOf,
+  type TaskAssignment,
+  type TaskContext,
+  type TaskKinds,
+} from '../../../src/tasks/kinds/task-kind.ts';
 import { emptyResult } from '../../../src/tasks/empty-result.ts';
 import { hostLink, runTaskProcess } from '../../../src/tasks/process/task-process.ts';
 import type { TaskResult } from '../../../src/tasks/task.ts';
@@ -69,7 +74,8 @@ const acts: Readonly<Record<string, Act>> = {
 
 const runner = {
   run: (assignment: TaskAssignment, context: TaskContext): Promise<TaskResult> => {
-    const act = acts[String(assignment.options['act'])];
+    // Backups of the tests of the daemon are named by what they do.
+    const act = acts[assignment.kind === 'backup' ? assignment.backup.name : String(assignment.options['act'])];
     if (act === undefined) throw new TypeError('no such act');
     return act(assignment, context);
   },

@@ -111,7 +111,7 @@ describe('a task in its process', () => {
     const seen = start('child');
     const { helper } = await seen.line('test.ready');
     await seen.task.ended;
-    await expect.poll(() => alive(Number(helper))).toBe(false);
+    await expect.poll(() => alive(Number(helper)), { timeout: 20_000 }).toBe(false);
   });
 
   it('runs with the niceness asked for', async () => {
