@@ -17,6 +17,7 @@
 import { join, resolve } from 'node:path';
 import { stat } from 'node:fs/promises';
 import { SourceError, systemCode } from '../../core/errors.ts';
+import { loadZstd } from '../compression/zstd.ts';
 import { datastoreConfigFile, findDatastore, type DatastoreEntry } from './datastore-config.ts';
 import {
   chunkFolder,
@@ -93,10 +94,12 @@ export interface OpenDatastoreOptions {
 }
 
 /**
+ * Opens it for reading (the writers take it from here too), and makes this thread ready to decode.
  * @throws SourceError: `source.missing`, `source.unreadable` (also while PBS has it offline), `source.unsupported` for
  * a folder that is no datastore and for one whose chunks are in S3.
  */
 export async function openDatastore(path: string, options: OpenDatastoreOptions = {}): Promise<Datastore> {
+  await loadZstd();
   const base = resolve(path);
   const entry = await findDatastore(base, options.configFile ?? datastoreConfigFile);
   refuseMaintenance(base, entry);

@@ -291,13 +291,15 @@ describe('a snapshot', () => {
     expect(await readdir(publisher.directory)).toEqual(['client.log.blob', 'fw.conf.blob', manifestFile]);
   });
 
-  it('keeps the notes a group has', async () => {
+  it('keeps the notes a group has, and cleans up what is ours', async () => {
     const target = await newTarget();
     const store = await openDatastore(target.path);
     await mkdir(join(target.path, 'ns/a/ns/b/vm/7'), { recursive: true });
     await writeFile(join(target.path, 'ns/a/ns/b/vm/7/notes'), 'mine');
+    await writeFile(join(target.path, 'ns/a/ns/b/vm/7/owner.tmp_neAb12'), 'left by a run of ours that was killed');
     const publisher = await SnapshotPublisher.begin(options(store, name, { groupNotes: 'theirs' }));
     await publisher.abandon();
+    expect(await readdir(join(target.path, 'ns/a/ns/b/vm/7'))).toEqual(['notes', 'owner']);
     expect(await store.findGroup(name)).toMatchObject({ notes: 'mine', owner: 'root@pam\n' });
   });
 });

@@ -266,6 +266,13 @@ describe('publishing', () => {
     await whileHeld(join(run, groupLock), 'exclusive', async () => {
       await expect(begin()).rejects.toMatchObject({ code: 'pbs.locked', retry: 'later' });
     });
+    const store = await openDatastore(join(base, 'store'));
+    const file = join(run, `${snapshotLock.slice(0, -3)}34Z`);
+    await writeFile(file, '');
+    await whileHeld(file, 'shared', async () => {
+      await expect(begin()).rejects.toMatchObject({ code: 'pbs.locked' });
+    });
+    expect(await store.findSnapshot(later)).toBeUndefined();
     await (await begin()).abandon();
   });
 });

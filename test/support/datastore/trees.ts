@@ -1,18 +1,7 @@
-/** Comparing folders the way `diff -r` does, and temporary folders that go away. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/** Comparing folders the way `diff -r` does. */
+import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { equalBytes } from '../../../src/core/bytes.ts';
-
-/** Runs `use` with a new temporary folder, which is removed afterwards in any case. */
-export async function inTemporaryFolder<T>(use: (path: string) => Promise<T>): Promise<T> {
-  const path = await mkdtemp(join(tmpdir(), 'nestegg-'));
-  try {
-    return await use(path);
-  } finally {
-    await rm(path, { recursive: true, force: true });
-  }
-}
 
 /** Differences between two trees, one line each, as `diff -r` reports them; empty when names, kinds and bytes are equal. */
 export async function compareTrees(a: string, b: string): Promise<string[]> {

@@ -4,7 +4,7 @@
  * that an unfinished folder is ours; renaming it is both the end of the mark and the appearance of the snapshot.
  */
 import { createHash } from 'node:crypto';
-import { rename, rm, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes, utf8 } from '../../../core/bytes.ts';
 import { NesteggError, messageOf, systemCode } from '../../../core/errors.ts';
@@ -84,7 +84,8 @@ export class SnapshotPublisher {
   }
 
   /**
-   * Creates and locks group and snapshot; cleans what an earlier run of ours left unfinished.
+   * Creates and locks group and snapshot; cleans what an earlier run of ours left unfinished. One group takes one
+   * publisher at a time, which the locks see to; without them the caller must.
    * @throws NesteggError: `pbs.refused` (maintenance mode, other owner), `pbs.locked` (retry later), `restore.target`
    * (the snapshot is there already, or its folder is somebody else's unfinished one).
    */
@@ -99,7 +100,9 @@ export class SnapshotPublisher {
       await settleGroup(target, options);
       const directory = join(datastore.path, snapshotFolder(snapshot));
       const created = await createFolder(target, directory, 0o755);
-      keep(locks, await options.locks.lockSnapshot(snapshot, 'exclusive'), 'snapshot', snapshot);
+      const attempt = await options.locks.lockSnapshot(snapshot, 'exclusive');
+      if (attempt.outcome === 'busy' && created) await rmdir(directory);
+      keep(locks, attempt, 'snapshot', snapshot);
       if (!created) await clearOwnLeftover(directory);
       const temporary = join(directory, `index.json${temporarySuffix(random)}`);
       await writeDurably(target, temporary, new Uint8Array(), 'wx').catch((error: unknown) => {
@@ -219,6 +222,9 @@ function keep(locks: HeldLock[], attempt: LockAttempt, what: string, snapshot: S
 
 async function settleGroup(target: FileTarget, options: PublisherOptions): Promise<void> {
   const folder = join(options.datastore.path, groupFolder(options.snapshot));
+  for (const name of await readdir(folder)) {
+    if (isOurTemporary(name)) await rm(join(folder, name), { force: true });
+  }
   const existing = await readText(join(folder, ownerFile));
   if (existing === undefined) await placeText(target, folder, ownerFile, options.owner);
   else if (existing.trim() !== options.owner.trim() && options.otherOwner !== 'keep') {
