@@ -83,7 +83,8 @@ export class BinaryReader {
   /** A u32 count, refused when `count * minimumBytes` cannot be in what is left. */
   count(minimumBytes: number, limit: number): number {
     const count = this.u32();
-    if (count > limit || count * minimumBytes > this.remaining) throw new DecodeError(`count ${String(count)} is impossible`);
+    if (count > limit || count * minimumBytes > this.remaining)
+      throw new DecodeError(`count ${String(count)} is impossible`);
     return count;
   }
 

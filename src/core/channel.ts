@@ -5,7 +5,10 @@
 export class Channel<T> implements AsyncIterable<T> {
   readonly #capacity: number;
   readonly #items: { readonly item: T; readonly weight: number }[] = [];
-  readonly #readers: { readonly give: (result: IteratorResult<T, undefined>) => void; readonly fail: (error: unknown) => void }[] = [];
+  readonly #readers: {
+    readonly give: (result: IteratorResult<T, undefined>) => void;
+    readonly fail: (error: unknown) => void;
+  }[] = [];
   readonly #writers: (() => void)[] = [];
   #weight = 0;
   #closed = false;

@@ -3,14 +3,14 @@
  * A code never changes its meaning; a code that is no longer used is removed, never reused.
  */
 export const errorCodes = {
-  'internal': 'A bug in Nestegg: something happened that the program holds to be impossible.',
-  'cancelled': 'The work was stopped on request.',
-  'usage': 'A command, an option or a request is wrong.',
+  internal: 'A bug in Nestegg: something happened that the program holds to be impossible.',
+  cancelled: 'The work was stopped on request.',
+  usage: 'A command, an option or a request is wrong.',
   'config.invalid': 'The configuration file has errors.',
   'config.unavailable': 'The configuration uses a part that is not available yet.',
   'config.secret': 'A secret named by the configuration cannot be read.',
   'not-found': 'What was asked for does not exist.',
-  'ambiguous': 'A short name fits more than one thing.',
+  ambiguous: 'A short name fits more than one thing.',
   'storage.not-found': 'An object is not in the store.',
   'storage.refused': 'The store refused a request for good (permission, policy, read-only).',
   'storage.unavailable': 'The store cannot be reached or asks to come back later.',

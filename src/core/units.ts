@@ -48,7 +48,12 @@ export function formatDuration(ms: number): string {
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)}s`;
   const parts: string[] = [];
   let left = Math.round(ms / 1000);
-  for (const [unit, seconds] of [['d', 86_400], ['h', 3600], ['m', 60], ['s', 1]] as const) {
+  for (const [unit, seconds] of [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+    ['s', 1],
+  ] as const) {
     const amount = Math.floor(left / seconds);
     left -= amount * seconds;
     if (amount > 0 && parts.length < 2) parts.push(`${String(amount)}${unit}`);
