@@ -10,7 +10,7 @@ import { calm, empty, full, runningTask, type Picture } from './support/fixtures
 
 const wide = { width: 1280, height: 900 };
 const narrow = { width: 390, height: 844 };
-const patience = { timeout: 10_000, interval: 50 };
+const patience = { timeout: 20_000, interval: 50 };
 
 /** The built page in a real browser against the daemon's own HTTP server, with its policy and its guard. */
 describe.skipIf(chromiumPath === undefined)('the status page', () => {
