@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/core/clock.ts';
 import { repositoryId, type RunId } from '../../src/core/ids.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import { systemRandom } from '../../src/core/random.ts';
 import { backupPbs } from '../../src/engine/backup/backup-pbs.ts';
 import type { BackupOptions, BackupReport, BackupRequest } from '../../src/engine/backup/backup.ts';
 import { RepositoryKeys } from '../../src/engine/format/keys.ts';
 import type { OpenRepository } from '../../src/engine/repository/open-repository.ts';
+import type { RestoreOptions } from '../../src/engine/restore/restore.ts';
 import { withFaults, type FaultyStorage } from '../../src/engine/storage/faulty.ts';
 import { memoryStorage } from '../../src/engine/storage/memory.ts';
 import type { PbsSourceOptions } from '../../src/engine/sources/pbs.ts';
@@ -79,6 +81,16 @@ export const testOptions: BackupOptions = {
   allowDamaged: false,
   threads: 2,
   clock: systemClock,
+  logger: silentLogger,
+};
+
+export const restoreOptions: RestoreOptions = {
+  dryRun: false,
+  allowDamaged: false,
+  otherOwner: 'refuse',
+  threads: 2,
+  clock: systemClock,
+  random: systemRandom,
   logger: silentLogger,
 };
 

@@ -105,17 +105,18 @@ export class ItemReader {
   async #storeIndex(file: ManifestFile, index: FixedIndex | DynamicIndex, assurance: Assurance): Promise<PbsFile> {
     const extra = assurance === 'unverified' ? this.#options.identity : new Uint8Array(0);
     const list = await this.#claimChunks(this.#ruleOf(file), index, pbsChunkDigests(assurance, extra));
-    return {
-      kind: index.kind,
+    const common = {
       name: file.name,
       header: withoutTrailingZeros(index.header),
       size: index.size,
-      chunkSize: index.kind === 'fixed' ? index.chunkSize : 0,
       chunks: index.count,
       list,
       assurance,
       extra,
     };
+    return index.kind === 'fixed'
+      ? { kind: 'fixed', ...common, chunkSize: index.chunkSize }
+      : { kind: 'dynamic', ...common };
   }
 
   /** Builds the list and sends what is missed to the workers, leaf by leaf. */
