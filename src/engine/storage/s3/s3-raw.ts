@@ -65,18 +65,23 @@ export class S3Raw {
 
   /** @returns the ETag. */
   async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<string> {
-    const { pace } = options;
     const ContentMD5 = options.contentMd5 ?? createHash('md5').update(bytes).digest('base64');
-    return this.#run({ operation: 'PutObject', subject: key }, options, async ({ sdk, client }, abortSignal, paced) => {
+    return this.#run({ operation: 'PutObject', subject: key }, options, async ({ sdk, client }, abortSignal, pace) => {
+      const Body = pace ? Readable.from(pacedPieces(bytes, pace, pieceBytes), { objectMode: false }) : asBuffer(bytes);
       const command = new sdk.PutObjectCommand({
         ...this.#at(key),
-        Body: pace ? Readable.from(pacedPieces(bytes, paced, pieceBytes), { objectMode: false }) : asBuffer(bytes),
+        Body,
         ContentLength: bytes.byteLength,
         ContentType: 'application/octet-stream',
         ContentMD5,
         ...(options.ifNoneMatch === true ? { IfNoneMatch: '*' } : {}),
       });
-      return unquoted((await client.send(command, { abortSignal })).ETag);
+      try {
+        return unquoted((await client.send(command, { abortSignal })).ETag);
+      } finally {
+        // A server may answer before it has the whole body.
+        if (Body instanceof Readable) Body.destroy();
+      }
     });
   }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { silentLogger, type Logger, type LogFields } from '../../../../src/core/logger.ts';
+import { silentLogger, type LogFields } from '../../../../src/core/logger.ts';
 import { Secret } from '../../../../src/core/secret.ts';
 import { withConcurrency } from '../../../../src/engine/storage/concurrency.ts';
 import { probeStorage } from '../../../../src/engine/storage/probe.ts';
@@ -74,19 +74,34 @@ describe.skipIf(missing !== undefined)('a real radosgw', () => {
     await nowhere.close();
   });
 
-  test('200 uploads at once through a gateway that takes three: SlowDown, and in the end all are there', async () => {
+  test('more uploads at once than the gateway takes: SlowDown, and in the end all are there', async () => {
     const seen: LogFields[] = [];
-    const logger: Logger = { ...silentLogger, warn: (_event, fields = {}) => void seen.push(fields) };
+    let release = (): void => undefined;
+    const enough = new Promise<void>((resolve) => (release = resolve));
+    const warn = (_event: string, fields: LogFields = {}): void => {
+      // Each upload but the three inside is sent away once, and then waits with the others.
+      if (seen.push(fields) === 10) release();
+    };
     const inner = open({ endpoint: radosgw.throttledUrl });
-    const retried = withRetry(inner, { logger, shortestMs: 20, longestMs: 500 });
-    const storage = withConcurrency(retried, { logger: silentLogger, start: 200 });
-    const all = Array.from({ length: 200 }, (_value, at) => `packs/${String(at)}`);
-    await Promise.all(all.map((name) => storage.put(name, bytes(50_000))));
-    expect(seen.length).toBeGreaterThan(10);
+    const retried = withRetry(inner, { logger: { ...silentLogger, warn }, shortestMs: 20, longestMs: 200 });
+    const storage = withConcurrency(retried, { logger: silentLogger, start: 20 });
+    const all = Array.from({ length: 20 }, (_value, at) => `packs/${String(at)}`);
+    // Whoever gets in keeps its place, with the body half sent, until the others have been sent away often enough.
+    const putSlowly = (name: string): Promise<unknown> => {
+      let begun = false;
+      const pace = async (wantedBytes: number): Promise<number> => {
+        if (begun) await enough;
+        begun = true;
+        return wantedBytes;
+      };
+      return storage.put(name, bytes(150_000), { pace });
+    };
+    await Promise.all(all.map(putSlowly));
     expect(new Set(seen.map(({ code }) => code))).toEqual(new Set(['storage.unavailable']));
     expect(seen[0]?.['error']).toContain('503 SlowDown');
     const plain = open({ prefix: inner.raw.settings.prefix });
     expect(await names(plain.list('packs/'))).toEqual([...all].sort());
+    for (const name of all) expect(Buffer.compare(await plain.get(name), bytes(150_000))).toBe(0);
     await Promise.all([storage.close(), plain.close()]);
   });
 });
