@@ -10,6 +10,8 @@ import type { OsLocks } from '../core/os-lock.ts';
 import type { Random } from '../core/random.ts';
 import type { Secret } from '../core/secret.ts';
 import { UsageError } from '../core/errors.ts';
+import { loadZstd, zstdImplementation } from './compression/zstd.ts';
+import { blake3Implementation, loadBlake3 } from './crypto/blake3.ts';
 import { initRepository as createRepository, type NewRepository } from './repository/init.ts';
 import { openRepository as open, type OpenedRepository } from './repository/open.ts';
 import type { Credential } from './repository/unlock.ts';
@@ -23,6 +25,7 @@ import { s3ProbeTarget } from './storage/s3/probe-target.ts';
 import { s3Storage } from './storage/s3/s3-storage.ts';
 import { openSiaStorage } from './storage/sia/sia-storage.ts';
 import type { Storage } from './storage/storage.ts';
+import { StoreRecord } from './storage/store-record.ts';
 import { withThrottle } from './storage/throttle.ts';
 import { TokenBucket } from './storage/token-bucket.ts';
 
@@ -70,10 +73,12 @@ export interface StorageContext {
   readonly upload?: TokenBucket | undefined;
   readonly download?: TokenBucket | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Where this installation remembers what it saw; `undefined`: nowhere, as in a recovery on an empty machine. */
+  readonly stateDirectory: string | undefined;
 }
 
-/** `create`: the folder or prefix may be missing yet. */
-export type Access = 'read' | 'write' | 'create';
+/** `create`: the folder or prefix may be missing yet. `probe`: the same, and what was found out before does not count. */
+type Access = 'read' | 'write' | 'create' | 'probe';
 
 interface Store {
   readonly storage: Storage;
@@ -88,17 +93,30 @@ type StoreFactory<Type extends StorageLocation['type']> = (
 
 const stores: { readonly [Type in StorageLocation['type']]: StoreFactory<Type> } = {
   filesystem: async ({ path }, access, { clock, random }) => ({
-    storage: await openFilesystemStorage(path, { access, clock, random }),
+    storage: await openFilesystemStorage(path, { access: access === 'probe' ? 'create' : access, clock, random }),
   }),
-  s3: (location, _access, { clock }) => {
-    const storage = s3Storage({ ...location, clock });
-    return Promise.resolve({ storage, target: s3ProbeTarget(storage) });
+  s3: async (location, access, context) => {
+    const conditionalPut = access === 'probe' || (await recordOf(location, context)?.conditionalPut()) === true;
+    const storage = s3Storage({ ...location, conditionalPut, clock: context.clock });
+    return { storage, target: s3ProbeTarget(storage) };
   },
-  sia: async (location, _access, { clock, signal }) => {
-    const storage = await openSiaStorage({ ...location, clock }, { signal });
+  sia: async (location, access, context) => {
+    const { clock, signal } = context;
+    const record = recordOf(location, context);
+    const conditionalPut = access === 'probe' || (await record?.conditionalPut()) === true;
+    const storage = await openSiaStorage(
+      { ...location, conditionalPut, flushMemory: record?.flushes, clock },
+      { signal },
+    );
     return { storage, target: s3ProbeTarget(storage.s3) };
   },
 };
+
+/** What was found out about a bucket, if this installation remembers anything. */
+function recordOf(location: StorageLocation, { stateDirectory, random }: StorageContext): StoreRecord | undefined {
+  if (stateDirectory === undefined || location.type === 'filesystem') return undefined;
+  return new StoreRecord(stateDirectory, `${location.endpoint} ${location.bucket} ${location.prefix}`, random);
+}
 
 function openStore(location: StorageLocation, access: Access, context: StorageContext): Promise<Store> {
   const open = stores[location.type] as StoreFactory<StorageLocation['type']>;
@@ -139,8 +157,6 @@ export interface RepositoryLocation {
 }
 
 export interface EngineContext extends StorageContext {
-  /** Where this installation remembers what it saw; `undefined`: nowhere, as in a recovery on an empty machine. */
-  readonly stateDirectory: string | undefined;
   readonly locks: OsLocks | undefined;
 }
 
@@ -174,11 +190,12 @@ export async function initRepository(
 ): Promise<InitResult> {
   if (location.password.reveal().length === 0) throw new UsageError('the password of a repository must not be empty');
   await loadFormat();
-  const { storage, target } = await openStore(location.storage, 'create', context);
-  const patient = decorated(storage, 'create', context);
+  const { storage, target } = await openStore(location.storage, 'probe', context);
+  const patient = decorated(storage, 'probe', context);
   const { clock, random, signal } = context;
   try {
     const probe = await probeStorage(patient, { clock, random, signal, ...(target ? { target } : {}) });
+    await recordOf(location.storage, context)?.keepProbe(probe);
     const chunker = location.sibling?.unlocked.chunker;
     const made = await createRepository({
       storage: patient,
@@ -196,11 +213,42 @@ export async function initRepository(
 
 /** What the store at `location` can do, found out by trying. @throws StorageError `storage.unsupported` when it lacks an essential */
 export async function probeLocation(location: StorageLocation, context: StorageContext): Promise<ProbeReport> {
-  const { storage, target } = await openStore(location, 'create', context);
+  const { storage, target } = await openStore(location, 'probe', context);
   const { clock, random, signal } = context;
   try {
-    return await probeStorage(storage, { clock, random, signal, ...(target ? { target } : {}) });
+    const report = await probeStorage(storage, { clock, random, signal, ...(target ? { target } : {}) });
+    await recordOf(location, context)?.keepProbe(report);
+    return report;
   } finally {
     await storage.close();
+  }
+}
+
+export interface Implementation {
+  readonly part: string;
+  readonly inUse: string;
+  /** What a complete installation on this Node uses. The bytes are the same. */
+  readonly fastest: string;
+}
+
+/** Which of several implementations this process uses, for `doctor`. */
+export async function implementations(): Promise<readonly Implementation[]> {
+  await Promise.all([loadZstd(), loadBlake3()]);
+  const zstd = zstdImplementation();
+  return [
+    { part: 'zstd', inUse: zstd, fastest: zstd === 'zlib' ? 'zlib' : 'native' },
+    { part: 'BLAKE3', inUse: blake3Implementation(), fastest: 'native' },
+    { part: 'Argon2', inUse: (await isInstalled('@node-rs/argon2')) ? 'native' : 'wasm', fastest: 'native' },
+    { part: 'XChaCha20-Poly1305', inUse: 'OpenSSL', fastest: 'OpenSSL' },
+    { part: 'index cache', inUse: (await isInstalled('lmdb')) ? 'lmdb' : 'memory', fastest: 'lmdb' },
+  ];
+}
+
+async function isInstalled(optionalPackage: string): Promise<boolean> {
+  try {
+    await import(optionalPackage);
+    return true;
+  } catch {
+    return false;
   }
 }

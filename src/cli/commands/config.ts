@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ConfigurationView } from '../../daemon/api/contract.ts';
 import { checkConfig, formatProblems } from '../../daemon/config/load.ts';
-import { exportSchema } from '../../daemon/config/export-schema.ts';
+import { configJsonSchema } from '../../daemon/config/schema.ts';
 import type { Session } from '../session.ts';
 import { timeText } from '../words.ts';
 import type { Run } from './command.ts';
@@ -21,7 +21,7 @@ export function addConfig(program: Command, run: Run): void {
     .description('the JSON Schema, for editors')
     .action(() =>
       run(async (session) => {
-        session.output.raw(JSON.stringify(exportSchema(), undefined, 2));
+        session.output.raw(JSON.stringify(configJsonSchema(), undefined, 2));
         return 0;
       }),
     );
