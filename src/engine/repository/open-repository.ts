@@ -205,6 +205,15 @@ export class OpenRepository implements Repository {
     return decodeIndexSegment(this.keys, bytes);
   }
 
+  /** What is not known to be off-site yet is asked about again by the next run: a failure here costs nothing. */
+  async #tryToSettle(signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.settleOffsite(signal);
+    } catch (error) {
+      this.#parts.logger.warn('repository.offsite-unknown', { reason: messageOf(error) });
+    }
+  }
+
   /** A segment that is lost hides its packs until `rebuild-index`; it never stops what other segments list. */
   async #tryReadSegment(
     segment: SegmentId,
@@ -248,8 +257,9 @@ export class OpenRepository implements Repository {
       },
       checkpoint: (abort) => this.#checkpoint(abort),
       ledger: this.#ledger,
-      ended: async () => {
+      ended: async (abandoned) => {
         await writer.release();
+        if (!abandoned) await this.#tryToSettle(signal);
         if (this.#listing) await keepListing(this.#listing, this.#listingPlace());
       },
     });

@@ -59,7 +59,8 @@ export interface SessionParts {
   readonly stored: (pack: PackId) => void;
   readonly checkpoint: (signal?: AbortSignal) => Promise<void>;
   readonly ledger: Pick<OffsiteLedger, 'committed'>;
-  readonly ended: () => Promise<void>;
+  /** The session is over; `abandoned`: without another request to the store. */
+  readonly ended: (abandoned: boolean) => Promise<void>;
 }
 
 /** A commit that is not finished: what is still to be written, or to be mended. */
@@ -208,7 +209,7 @@ export class Session implements WriteSession {
     if (!this.#open) return;
     this.#open = false;
     await this.#turn.catch(() => undefined);
-    await this.#parts.ended();
+    await this.#parts.ended(this.#broken !== undefined);
   }
 
   async abandon(): Promise<void> {
