@@ -10,6 +10,7 @@ import { BackupScenario } from './backup-scenario.ts';
 import { runCampaign, type Campaign } from './campaign.ts';
 import { Lab, type Scenario } from './lab.ts';
 import { phases, type Phase } from './moments.ts';
+import { QueueScenario } from './queue-scenario.ts';
 import { RestoreScenario } from './restore-scenario.ts';
 
 /** Who plays which phase. */
@@ -17,6 +18,7 @@ const scenarios: readonly { readonly phases: readonly Phase[]; readonly make: (l
   { phases: ['pack', 'index', 'barrier', 'entry'], make: (lab) => new BackupScenario(lab) },
   { phases: ['amend'], make: (lab) => new AmendScenario(lab) },
   { phases: ['restore'], make: (lab) => new RestoreScenario(lab) },
+  { phases: ['queue commit'], make: (lab) => new QueueScenario(lab) },
 ];
 
 /** @param tree folder of the compiled sources. Answers the exit code: 1 when anything was lost. */
