@@ -79,7 +79,7 @@ export const testOptions: BackupOptions = {
   snapshots: { type: 'all' },
   verify: 'digest',
   allowDamaged: false,
-  threads: 2,
+  threads: 1,
   clock: systemClock,
   logger: silentLogger,
 };
@@ -88,7 +88,7 @@ export const restoreOptions: RestoreOptions = {
   dryRun: false,
   allowDamaged: false,
   otherOwner: 'refuse',
-  threads: 2,
+  threads: 1,
   clock: systemClock,
   random: systemRandom,
   logger: silentLogger,

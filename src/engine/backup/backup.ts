@@ -63,8 +63,9 @@ export interface BackupOptions {
   readonly logger: Logger;
   /** Locks of PBS are taken with it; without, the lockless rules are followed. */
   readonly osLocks?: OsLocks | undefined;
-  /** Where PBS keeps its locks; for tests. */
+  /** Where PBS keeps its locks and its list of datastores; for tests. */
   readonly pbsRunDirectory?: string | undefined;
+  readonly pbsConfigFile?: string | undefined;
 }
 
 export type BackupPhase = 'list' | 'amend' | 'read' | 'commit';

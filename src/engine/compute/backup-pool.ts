@@ -3,9 +3,8 @@ import { CancelledError, type NesteggError } from '../../core/errors.ts';
 import { packId, type BlobId } from '../../core/ids.ts';
 import { batchDigest, batchId } from './chunk-batch.ts';
 import { maxRepositories, type BadChunk, type ChunkBatch, type SealedPack } from './compute.ts';
-import { fromColumns, wholeBuffer } from './entry-columns.ts';
+import { columnBuffers, fromColumns, wholeBuffer } from './entry-columns.ts';
 import type { BackupWorkerData, FromBackupWorker, PackMessage, ToBackupWorker, WorkerRepository } from './messages.ts';
-import { columnBuffers } from './entry-columns.ts';
 import { packCost } from './open-packs.ts';
 import { PackCredit } from './pack-credit.ts';
 import { planPool } from './pool-plan.ts';
@@ -83,11 +82,7 @@ export class BackupPool {
     signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
-  get threads(): number {
-    return this.#members.length;
-  }
-
-  /** Gives the batch to a worker as soon as one has room. The batch belongs to the pool from then on. */
+  /** Gives the batch to a worker as soon as one has room; for one caller at a time. The batch belongs to the pool from then on. */
   async submit(batch: ChunkBatch): Promise<void> {
     let member: Member | undefined;
     await this.#state.until(() => {

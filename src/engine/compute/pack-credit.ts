@@ -13,7 +13,7 @@ const freeAt = 0;
 const stopAt = 1;
 const droppedAt = 2;
 
-export function creditUnits(bytes: number): number {
+function creditUnits(bytes: number): number {
   return Math.ceil(bytes / unitBytes);
 }
 

@@ -24,11 +24,6 @@ export interface FetcherOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-export interface FetchTotals {
-  readonly bytes: number;
-  readonly pieces: number;
-}
-
 export class ChunkFetcher {
   readonly #options: FetcherOptions;
   readonly #budget: Semaphore;

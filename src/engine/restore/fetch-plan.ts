@@ -67,8 +67,8 @@ function piecesOf(chunks: readonly Needed[], longestBytes: number): Piece[] {
       pieces.push(pieceOf(run, start, end));
       run = [];
     }
-    if (run.length === 0) start = from;
-    end = to;
+    if (run.length === 0) [start, end] = [from, to];
+    end = Math.max(end, to);
     run.push(chunk);
   }
   return [...pieces, pieceOf(run, start, end)];

@@ -39,8 +39,9 @@ export interface PbsSourceParts {
   readonly clock: Clock;
   /** Without it no locks are taken: the lockless rules. */
   readonly osLocks?: OsLocks | undefined;
-  /** Where PBS keeps locks; for tests. */
+  /** Where PBS keeps its locks and its list of datastores; for tests. */
   readonly pbsRunDirectory?: string | undefined;
+  readonly pbsConfigFile?: string | undefined;
 }
 
 export interface ListedGroup {
@@ -103,7 +104,7 @@ export class PbsDatastore {
 
   /** @throws SourceError (missing, no datastore, backed by S3, offline), UsageError for a wrong filter. */
   static async open(options: PbsSourceOptions, parts: PbsSourceParts): Promise<PbsDatastore> {
-    const datastore = await openDatastore(options.datastore);
+    const datastore = await openDatastore(options.datastore, { configFile: parts.pbsConfigFile });
     const place = await realpath(datastore.path);
     const hash = createHash('sha256')
       .update(JSON.stringify(['nestegg pbs source', parts.device, place]))
@@ -147,7 +148,9 @@ export class PbsDatastore {
   /** Locks one snapshot and reads its manifest. @throws SourceError for a manifest that is there but cannot be used. */
   async open(name: SnapshotName): Promise<OpenedItem> {
     const attempt = await this.#locks?.lockSnapshot(name, 'shared');
-    if (attempt?.outcome === 'busy') return { outcome: 'busy' };
+    if (attempt?.outcome === 'busy') {
+      return { outcome: (await this.#datastore.findSnapshot(name)) ? 'busy' : 'vanished' };
+    }
     const release = attempt?.outcome === 'held' ? this.#releaseInTime(() => attempt.lock.release()) : nothingHeld;
     try {
       const opened = await this.#load(name, release);
