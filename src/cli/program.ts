@@ -77,7 +77,7 @@ export async function runProgram(args: readonly string[], world: World, version:
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    printError(world, { json: false, debug: true }, error);
+    printError(world, program.opts<GlobalOptions>(), error);
     return exitCodeOf(error);
   }
   return exitCode;

@@ -1,7 +1,14 @@
 /** Values in words, the same everywhere on the command line. */
 import { assertNever } from '../core/assert.ts';
 import { formatDuration, formatSize } from '../core/units.ts';
-import type { SubjectState, TaskProblem, TaskResult, TaskView, WaitingReason } from '../daemon/api/contract.ts';
+import type {
+  RepositoryResult,
+  SubjectState,
+  TaskProblem,
+  TaskResult,
+  TaskView,
+  WaitingReason,
+} from '../daemon/api/contract.ts';
 
 const stateWords: Readonly<Record<SubjectState, string>> = {
   queued: 'Queued',
@@ -64,13 +71,24 @@ export function problemLines(problem: TaskProblem): readonly string[] {
   return [`${problem.message} (${problem.code})`, ...hint];
 }
 
+/** Empty for what stored nothing: a check, a restore, a backup that found nothing new. */
+function partCounts({ storedBytes, storedPacks, snapshots }: RepositoryResult): string {
+  if (storedPacks === 0 && snapshots.length === 0) return '';
+  return `, ${formatSize(storedBytes)} stored in ${String(storedPacks)} packs, ${String(snapshots.length)} snapshots`;
+}
+
+/** A group as it is named on the command line: `ns/a/b/vm/100`. */
+export function groupText(group: string): string {
+  const [namespace = '', name = ''] = group.includes('|') ? group.split('|', 2) : ['', group];
+  return namespace === '' ? name : `ns/${namespace}/${name}`;
+}
+
 /** The end of a task for people: one line, one for each repository, then what is wrong. */
 export function resultLines(result: TaskResult): readonly string[] {
   const counts = `${formatSize(result.readBytes)} read, ${String(result.chunks)} chunks, ${String(result.items)} items`;
   const lines = [`${stateWord(result.state)} in ${formatDuration(result.durationMs)}: ${counts}`];
   for (const part of result.repositories) {
-    const what = `${formatSize(part.storedBytes)} stored in ${String(part.storedPacks)} packs`;
-    lines.push(`  ${part.repository}: ${stateWord(part.state)}, ${what}, ${String(part.snapshots.length)} snapshots`);
+    lines.push(`  ${part.repository}: ${stateWord(part.state)}${partCounts(part)}`);
     if (part.problem) lines.push(...problemLines(part.problem).map((line) => `    ${line}`));
   }
   for (const warning of result.warnings) lines.push(`  warning: ${problemLines(warning).join('\n')}`);

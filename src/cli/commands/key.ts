@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Secret } from '../../core/secret.ts';
 import { recoveryKit } from '../../tasks/kinds/open.ts';
 import { engineAround } from '../direct.ts';
-import { locationText } from '../location-text.ts';
+import { locationUrl } from '../location-text.ts';
 import type { Session } from '../session.ts';
 import type { Run } from './command.ts';
 
@@ -17,7 +17,7 @@ export function addKey(program: Command, run: Run): void {
 async function recovery(session: Session): Promise<number> {
   const assignment = await session.repository();
   const { id, code } = await recoveryKit(assignment, await engineAround(session));
-  printKit(session, { name: assignment.name, location: locationText(assignment.location), id, code });
+  printKit(session, { name: assignment.name, location: locationUrl(assignment.location), id, code });
   return 0;
 }
 

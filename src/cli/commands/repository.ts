@@ -3,11 +3,11 @@ import { repositoryAssignment } from '../../daemon/config/assignments.ts';
 import { formatSize } from '../../core/units.ts';
 import { engineAround } from '../direct.ts';
 import type { Session } from '../session.ts';
-import { timeText } from '../words.ts';
+import { groupText, timeText } from '../words.ts';
 import { initAssigned, probeAssigned } from '../../tasks/kinds/open.ts';
 import type { RepositoryAssignment } from '../../tasks/kinds/assignment.ts';
 import type { StatusView } from '../../daemon/api/contract.ts';
-import { locationText } from '../location-text.ts';
+import { locationText, locationUrl } from '../location-text.ts';
 import type { Run } from './command.ts';
 import { printKit } from './key.ts';
 import { reading } from './snapshots.ts';
@@ -77,7 +77,7 @@ async function init(session: Session): Promise<number> {
   for (const { name, verdict, detail } of made.probe.checks) output.note(`${verdict.padEnd(6)} ${name}: ${detail}`);
   printKit(session, {
     name: assignment.name,
-    location: locationText(assignment.location),
+    location: locationUrl(assignment.location),
     id: made.id,
     code: made.recoveryCode,
   });
@@ -105,7 +105,9 @@ async function info(session: Session): Promise<number> {
   output.line(`${assignment.name}: ${location}`);
   output.line(`  ${String(rows.length)} snapshots of ${String(groups)} groups, ${formatSize(sizeBytes)} as restored`);
   if (newest)
-    output.line(`  newest: ${newest.group} of ${timeText(newest.timeMs)}, committed ${timeText(newest.committedMs)}`);
+    output.line(
+      `  newest: ${groupText(newest.group)} of ${timeText(newest.timeMs)}, committed ${timeText(newest.committedMs)}`,
+    );
   return 0;
 }
 

@@ -7,7 +7,7 @@ import { parseLimit } from '../parse.ts';
 import { openReader } from '../../tasks/kinds/reader.ts';
 import type { RepositoryReader } from '../../tasks/kinds/read-repository.ts';
 import type { Session } from '../session.ts';
-import { timeText } from '../words.ts';
+import { groupText, timeText } from '../words.ts';
 import type { Run } from './command.ts';
 
 interface ListOptions {
@@ -43,7 +43,7 @@ export function printSnapshots(session: Session, rows: readonly SnapshotView[]):
     rows,
     [
       { title: 'ID', value: ({ id }) => id.slice(0, 12) },
-      { title: 'GROUP', value: ({ group }) => group.replace(/^\|/, '').replace('|', '/') },
+      { title: 'GROUP', value: ({ group }) => groupText(group) },
       { title: 'TIME', value: ({ timeMs }) => timeText(timeMs) },
       { title: 'SIZE', align: 'right', value: ({ sizeBytes }) => formatSize(sizeBytes) },
       { title: 'COMMITTED', value: ({ committedMs }) => timeText(committedMs) },
@@ -110,7 +110,7 @@ function printDetails(session: Session, found: SnapshotDetails): void {
   const { output } = session;
   output.object(found);
   output.line(`${found.id} in ${found.repository}`);
-  output.line(`  ${found.group} of backup ${found.backup}, from ${found.device}`);
+  output.line(`  ${groupText(found.group)} of backup ${found.backup}, from ${found.device}`);
   output.line(
     `  taken ${timeText(found.timeMs)}, committed ${timeText(found.committedMs)}, off-site ${timeText(found.offsiteMs)}`,
   );

@@ -96,6 +96,6 @@ function details(record: SnapshotRecord) {
     holes: source.holes.filter(({ file }) => file === name).length,
   }));
   const { datastore, namespace, owner } = source;
-  const pbs = { datastore, namespace, protected: source.protected, ...(owner === null ? {} : { owner }) };
+  const pbs = { datastore, namespace, protected: source.protected, ...(owner === null ? {} : { owner: owner.trim() }) };
   return { device, run, startedMs, endedMs, files, pbs };
 }

@@ -26,9 +26,14 @@ function select(all: readonly SnapshotSummary[], name: string): readonly Snapsho
 
 function byPlace(all: readonly SnapshotSummary[], name: string): readonly SnapshotSummary[] {
   const [, path = '', time] = /^([^@]+)(?:@(.+))?$/.exec(name) ?? [];
-  const [, namespacePath, group] = /^(?:ns\/(.+?)\/?)??(?:(?<=^|\/)((?:vm|ct|host)\/[^/]+))?$/.exec(path) ?? [];
-  const namespace = (namespacePath ?? '').split('/ns/').join('/');
-  if (group === undefined) return namespace === '' || time !== undefined ? [] : below(all, namespace);
+  const [, group] = /(?:^|\/)((?:vm|ct|host)\/[^/]+)$/.exec(path) ?? [];
+  // As PBS writes folders (`ns/a/ns/b`) and as people write namespaces (`ns/a/b`, `a/b`).
+  const namespace = path
+    .slice(0, group === undefined ? undefined : path.length - group.length)
+    .replace(/^ns\//, '')
+    .replace(/\/+$/, '')
+    .replaceAll('/ns/', '/');
+  if (group === undefined) return time === undefined ? below(all, namespace) : [];
   const members = all.filter((one) => one.group === `${namespace}|${group}`);
   if (time === undefined) return members;
   const newestFirst = [...members].sort((a, b) => b.timeMs - a.timeMs);
