@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/core/errors.ts';
 import type { BackupProgress } from '../../src/engine/backup/backup.ts';
+import type { CommitResult } from '../../src/engine/repository/repository.ts';
 import { chunkFiles } from '../support/datastore/damage.ts';
 import { generateDatastore } from '../support/datastore/generator.ts';
 import { folderOf, runBackup, smallPlan, testRepository, type TestRepository } from '../support/pbs-backup.ts';
@@ -140,6 +141,42 @@ describe('repositories as failure domains', () => {
       ['done', 6],
     ]);
     expect(items(second)).toEqual(items(first));
+  });
+
+  it('stores the items again when a store lost packs before the commit, and fails a store that always does', async () => {
+    /** Sessions of this repository lose the packs of their first `times` commits. */
+    const losing = (repository: TestRepository['repository'], times: number): { again: number } => {
+      const seen = { again: 0 };
+      const write = repository.write.bind(repository);
+      repository.write = async (options) => {
+        const session = await write(options);
+        const commit = session.commit.bind(session);
+        let records: Parameters<typeof commit>[0] = [];
+        let left = times;
+        const answer = async (): Promise<CommitResult> =>
+          left-- > 0 ? { outcome: 'lost', snapshots: [], packs: [] } : commit(records);
+        session.commit = (wanted) => {
+          records = wanted;
+          return answer();
+        };
+        session.mend = () => {
+          seen.again += 1;
+          return answer();
+        };
+        return session;
+      };
+      return seen;
+    };
+    const seen = losing(first.repository, 1);
+    losing(second.repository, Infinity);
+    const report = await runBackup({ datastore, repositories: both() });
+    expect(seen.again).toBe(1);
+    expect(report.repositories.map(({ state, snapshots }) => [state, snapshots.length])).toEqual([
+      ['done', 6],
+      ['failed', 0],
+    ]);
+    expect(report.problem).toMatchObject({ code: 'repository.commit' });
+    expect(items(first)).toHaveLength(6);
   });
 
   it('fails cleanly when every repository fails', async () => {
