@@ -3,8 +3,11 @@ import { watch, type FSWatcher } from 'chokidar';
 import { messageOf, systemCode } from '../core/errors.ts';
 
 export interface FolderWatch {
-  /** From now on exactly these folders (not what is below them) are watched. */
-  watch(folders: readonly string[]): void;
+  /**
+   * From now on exactly these folders (not what is below them) are watched. Answers whether some are new: what happens in
+   * those while the watch is being set up may give no hint.
+   */
+  watch(folders: readonly string[]): boolean;
   onHint(hint: () => void): void;
   /** Called when watching does not work; it is given up then. */
   onFault(fault: (text: string) => void): void;
@@ -25,13 +28,14 @@ export class ChokidarFolderWatch implements FolderWatch {
     });
   }
 
-  watch(folders: readonly string[]): void {
+  watch(folders: readonly string[]): boolean {
     const wanted = new Set(folders);
     const added = folders.filter((folder) => !this.#watched.has(folder));
     const gone = [...this.#watched].filter((folder) => !wanted.has(folder));
     if (gone.length > 0) this.#watcher.unwatch(gone);
     if (added.length > 0) this.#watcher.add(added);
     this.#watched = wanted;
+    return added.length > 0;
   }
 
   onHint(hint: () => void): void {

@@ -35,8 +35,8 @@ export class PbsWatchHost implements DatastoreWatch {
   watch(datastore: string, scanned: Watched['scanned']): () => void {
     const id = this.#nextId++;
     this.#watched.set(id, { datastore, scanned });
-    this.#work ??= this.#keepRunning();
-    this.#send({ type: 'watch', id, datastore });
+    if (this.#work) this.#send({ type: 'watch', id, datastore });
+    else this.#work = this.#keepRunning();
     return () => {
       if (this.#watched.delete(id)) this.#send({ type: 'unwatch', id });
     };

@@ -11,6 +11,8 @@ const scanEveryMs = 5 * 60_000;
 const scanUnfinishedMs = 15_000;
 /** While watchers do not work. */
 const scanWithoutWatchMs = 60_000;
+/** Once more, after the watch of new folders was set up. */
+const scanNewFoldersMs = 3_000;
 /** Hints come in swarms. */
 const hintMs = 2_000;
 
@@ -75,8 +77,9 @@ export class PbsWatcher {
       return scanWithoutWatchMs;
     }
     this.#services.scanned(scan.groups);
-    if (this.#watchFault === undefined) this.#services.folders.watch(scan.folders);
+    const newFolders = this.#watchFault === undefined && this.#services.folders.watch(scan.folders);
     this.#tell(this.#watchFault);
+    if (newFolders) return scanNewFoldersMs;
     if (scan.unfinished > 0) return scanUnfinishedMs;
     return this.#watchFault === undefined ? scanEveryMs : scanWithoutWatchMs;
   }

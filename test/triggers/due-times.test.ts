@@ -168,7 +168,7 @@ describe('calendar events', () => {
     ['*:*:*/30', ['1970-01-01T00:00:30.000Z', '1970-01-01T00:01:00.000Z']],
   ];
   for (const [event, first] of vectors) {
-    it(`${event}`, () => {
+    it(event, () => {
       expect(firstDue(calendar(event), epoch, Math.max(1, first.length))).toEqual(first);
     });
   }

@@ -99,8 +99,10 @@ class FakeFolders implements FolderWatch {
   hint: () => void = () => undefined;
   fault: (text: string) => void = () => undefined;
   closed = false;
-  watch(folders: readonly string[]): void {
+  watch(folders: readonly string[]): boolean {
+    const changed = folders.join() !== this.watched.join();
     this.watched = folders;
+    return changed;
   }
   onHint(hint: () => void): void {
     this.hint = hint;
@@ -114,7 +116,7 @@ class FakeFolders implements FolderWatch {
 }
 
 describe('the watcher of a datastore', () => {
-  it('scans every five minutes, soon after a hint, often while a backup runs or watching fails', async () => {
+  it('scans every five minutes, again once new folders are watched, soon after a hint, often while a backup runs or watching fails', async () => {
     const clock = new FakeClock();
     const folders = new FakeFolders();
     const scans: number[] = [];
@@ -134,22 +136,22 @@ describe('the watcher of a datastore', () => {
       problem: (text) => problems.push(text),
     });
     await clock.advance(299_000);
-    expect(scans.splice(0)).toEqual([0]);
+    expect(scans.splice(0)).toEqual([0, 3]);
     expect(folders.watched).toEqual(['/ds/vm', '/ds/vm/1']);
-    await clock.advance(2_000);
-    expect(scans.splice(0)).toEqual([300]);
+    await clock.advance(5_000);
+    expect(scans.splice(0)).toEqual([303]);
     answer = { ...scan, unfinished: 1 };
     folders.hint();
     folders.hint();
-    await clock.advance(34_000);
-    expect(scans.splice(0)).toEqual([303, 318, 333]);
+    await clock.advance(33_000);
+    expect(scans.splice(0)).toEqual([306, 321, 336]);
     answer = scan;
     folders.fault('no more watches');
     await clock.advance(62_000);
-    expect(scans.splice(0)).toEqual([337, 397]);
+    expect(scans.splice(0)).toEqual([339, 399]);
     answer = new Error('there is no datastore');
     await clock.advance(120_000);
-    expect(scans.splice(0)).toEqual([457, 517]);
+    expect(scans.splice(0)).toEqual([459, 519]);
     expect(problems).toEqual(['no more watches', 'there is no datastore']);
     await watcher.close();
     expect(folders.closed).toBe(true);

@@ -21,8 +21,10 @@ const byRepositoryType: Readonly<Record<string, Mapping>> = {
   s3: { prefix: '', region: 'us-east-1' },
   sia: { prefix: '', offsite: { every: '6h' } },
 };
+const bySourceType: Readonly<Record<string, Mapping>> = {
+  pbs: { include: [], exclude: [], namespaces: { root: '', depth: 7 }, verify: 'digest', lock: { max: '6h' } },
+};
 const everyBackup = {
-  source: { include: [], exclude: [], namespaces: { root: '', depth: 7 }, verify: 'digest', lock: { max: '6h' } },
   schedules: [],
   catchUp: 'once',
   priority: 'normal',
@@ -49,10 +51,7 @@ export function withDefaults(raw: unknown, source: ConfigSource): Layered {
   const written = mapping(raw);
   const system = { device: hostname(), timezone: new Intl.DateTimeFormat().resolvedOptions().timeZone };
   const effective: EffectiveValue[] = [];
-  const tell = (path: Path, layers: readonly Layer[]): unknown => {
-    const merged = merge(path, layers, source, effective);
-    return merged;
-  };
+  const tell = (path: Path, layers: readonly Layer[]): unknown => merge(path, layers, source, effective);
   const { defaults, repositories, backups, ...rest } = written;
   const top = tell(
     [],
@@ -72,10 +71,7 @@ export function withDefaults(raw: unknown, source: ConfigSource): Layered {
         [
           { value: withInlineDefaults(one), at: ['backups', name] },
           { value: mapping(defaults), at: ['defaults'] },
-          {
-            value: 'watch' in { ...mapping(defaults), ...one } ? { ...everyBackup, watch: everyWatch } : everyBackup,
-            at: undefined,
-          },
+          { value: backupDefaults(one, mapping(defaults)), at: undefined },
         ],
       ),
     ),
@@ -86,6 +82,13 @@ export function withDefaults(raw: unknown, source: ConfigSource): Layered {
 function repositoryDefaults(repository: Mapping): readonly Layer[] {
   const own = byRepositoryType[String(repository['type'])] ?? {};
   return [{ value: { ...everyRepository, ...own }, at: undefined }];
+}
+
+/** A backup is watched only when something says so. */
+function backupDefaults(backup: Mapping, defaults: Mapping): Mapping {
+  const source = bySourceType[String(mapping(backup['source'])['type'])] ?? {};
+  const watched = 'watch' in defaults || 'watch' in backup;
+  return { ...everyBackup, source, ...(watched ? { watch: everyWatch } : {}) };
 }
 
 function withInlineDefaults(backup: Mapping): Mapping {

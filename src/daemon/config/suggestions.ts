@@ -12,7 +12,7 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return known.length > 0 && known.length <= 6 ? `; known here: ${known.join(', ')}` : '';
 }
 
-/** The known word with the smallest edit distance, when at most about a third of the letters differ; else one that goes on. */
+/** The known word with the smallest edit distance, when at most about a third of the letters differ; else one that is longer or shorter. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
@@ -20,7 +20,12 @@ export function closest(word: string, known: readonly string[]): string | undefi
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best ?? (word.length >= 3 ? known.find((candidate) => candidate.startsWith(word)) : undefined);
+  return (
+    best ??
+    (word.length >= 3
+      ? known.find((candidate) => candidate.startsWith(word) || (candidate.length >= 3 && word.startsWith(candidate)))
+      : undefined)
+  );
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that lead from `a` to `b` (optimal string alignment). */

@@ -34,7 +34,7 @@ class WasmDatabase implements SqlDatabase {
   }
 
   prepare(sql: string): SqlStatement {
-    return sqliteErrors(this.#path, () => new WasmStatement(this.#path, this.#database.prepare(sql)));
+    return sqliteErrors(this.#path, () => new WasmStatement(this.#path, () => this.#database.prepare(sql)));
   }
 
   close(): void {
@@ -44,29 +44,57 @@ class WasmDatabase implements SqlDatabase {
   }
 }
 
+/**
+ * After an error the library's own statement only repeats that error, so it is dropped and prepared again. Every query runs to its
+ * end: one left in the middle would hold a read transaction open, and the log could never be emptied.
+ */
 class WasmStatement implements SqlStatement {
   readonly #path: string;
-  readonly #statement: Statement;
+  readonly #prepare: () => Statement;
+  #statement: Statement | undefined;
 
-  constructor(path: string, statement: Statement) {
+  constructor(path: string, prepare: () => Statement) {
     this.#path = path;
-    this.#statement = statement;
+    this.#prepare = prepare;
+    this.#statement = prepare();
   }
 
   run(...values: readonly SqlValue[]): number {
-    return sqliteErrors(this.#path, () => this.#statement.run([...values]).changes);
+    return this.#use((statement) => statement.run([...values]).changes);
   }
 
   get(...values: readonly SqlValue[]): SqlRow | undefined {
-    return sqliteErrors(this.#path, () => this.#statement.get([...values]) ?? undefined);
+    return this.all(...values)[0];
   }
 
   all(...values: readonly SqlValue[]): readonly SqlRow[] {
-    return sqliteErrors(this.#path, () => this.#statement.all([...values]));
+    return this.#use((statement) => statement.all([...values]));
   }
 
   close(): void {
-    this.#statement.finalize();
+    this.#statement?.finalize();
+    this.#statement = undefined;
+  }
+
+  #use<T>(act: (statement: Statement) => T): T {
+    return sqliteErrors(this.#path, () => {
+      const statement = (this.#statement ??= this.#prepare());
+      try {
+        return act(statement);
+      } catch (error) {
+        this.#drop(statement);
+        throw error;
+      }
+    });
+  }
+
+  #drop(statement: Statement): void {
+    this.#statement = undefined;
+    try {
+      statement.finalize();
+    } catch {
+      // It reports the error of its last run once more.
+    }
   }
 }
 

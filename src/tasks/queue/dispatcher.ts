@@ -62,7 +62,6 @@ export class Dispatcher {
     this.#wakeUp.abort();
     for (const work of this.#work.values()) work.stop('shutdown');
     await this.#loop;
-    for (const work of this.#work.values()) work.stop('shutdown');
     await Promise.all(this.#flows);
   }
 
@@ -137,8 +136,9 @@ export class Dispatcher {
         },
       });
       this.#work.set(id, work);
-      // A cancel may have come between the record of the start and this line.
+      // A cancel, or the end of the daemon, may have come between the record of the start and this line.
       if (this.#queue.find(id)?.state === 'aborting') work.stop('cancel');
+      if (this.#stop.signal.aborted) work.stop('shutdown');
       return await work.ended;
     } catch (error) {
       const durationMs = Math.round(this.#clock.monotonic() - startedMs);

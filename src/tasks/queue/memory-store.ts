@@ -3,7 +3,7 @@ import { NotFoundError, UsageError } from '../../core/errors.ts';
 import type { TaskId } from '../../core/ids.ts';
 import type { EndedTask, Priority, RunningTask, Task, WaitingTask } from '../task.ts';
 import { merged, mergeKey } from './merge.ts';
-import { lastPosition, movedTo, type Placed } from './order.ts';
+import { movedTo, type Placed } from './order.ts';
 import type {
   Ended,
   Ending,
@@ -32,6 +32,9 @@ export class MemoryQueueStore implements Synchronous<QueueStore> {
   readonly #tasks = new Map<TaskId, Kept>();
   readonly #fires = new Map<string, { readonly task: TaskId; readonly firedMs: number }>();
   readonly #pauses = new Map<PauseTarget, Pause>();
+  /** Waiting tasks by what they merge with. */
+  readonly #equals = new Map<string, TaskId>();
+  #last = 0;
 
   interrupted(boot: string): readonly Interrupted[] {
     return [...this.#tasks.values()]
@@ -52,11 +55,12 @@ export class MemoryQueueStore implements Synchronous<QueueStore> {
     const before = incoming.fireKey === undefined ? undefined : this.#fires.get(incoming.fireKey);
     if (before) return { outcome: 'duplicate', task: before.task };
     const key = mergeKey(incoming.request);
-    const equal = this.#waiting().find(({ task }) => mergeKey(task.request) === key);
+    const equal = this.#equal(key);
     const task = equal ? merged(equal.task, incoming) : newWaiting(incoming);
-    const position = equal ? equal.position : lastPosition(this.#placed());
+    const position = equal ? equal.position : ++this.#last;
     const interruptions = this.#tasks.get(task.id)?.interruptions ?? incoming.interruptions;
     this.#tasks.set(task.id, { task, position, interruptions, boot: '' });
+    this.#equals.set(key, task.id);
     if (incoming.fireKey !== undefined) {
       this.#fires.set(incoming.fireKey, { task: task.id, firedMs: incoming.createdMs });
     }
@@ -103,7 +107,8 @@ export class MemoryQueueStore implements Synchronous<QueueStore> {
   }
 
   setPriority(id: TaskId, priority: Priority): Waiting {
-    return this.#place({ id, priority, position: lastPosition(this.#placed()) });
+    this.#kept(id);
+    return this.#place({ id, priority, position: ++this.#last });
   }
 
   get(id: TaskId): Task | undefined {
@@ -144,6 +149,12 @@ export class MemoryQueueStore implements Synchronous<QueueStore> {
 
   resume(what: PauseTarget): boolean {
     return this.#pauses.delete(what);
+  }
+
+  #equal(key: string): Waiting | undefined {
+    const id = this.#equals.get(key);
+    const kept = id === undefined ? undefined : this.#tasks.get(id);
+    return kept?.task.state === 'queued' ? { task: kept.task, position: kept.position } : undefined;
   }
 
   #waiting(): readonly Waiting[] {

@@ -15,13 +15,6 @@ export function compareOrder(a: Placed, b: Placed): number {
   return comparePriority(a.priority, b.priority) || a.position - b.position || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-/** The place after all waiting tasks. */
-export function lastPosition(waiting: Iterable<Placed>): number {
-  let last = 0;
-  for (const { position } of waiting) last = Math.max(last, position);
-  return last + 1;
-}
-
 /**
  * Which waiting tasks get another priority or position so that the task `id` lands at `place`: usually it alone; all of
  * its new priority when no number is left between two neighbours. Empty when the other task of `place` does not wait.

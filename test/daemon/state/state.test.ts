@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openState } from '../../../src/daemon/state/state.ts';
-import { newTask, queueStoreContract } from '../../contracts/queue-store-contract.ts';
+import { id, inOrder, newTask } from '../../contracts/queue-store-contract.ts';
 import { ProcessLocks, temporaryFolder } from '../../support/state.ts';
-
-queueStoreContract(async () => {
-  const folder = await temporaryFolder();
-  const state = await openState(folder.path, new ProcessLocks());
-  return {
-    store: state.queue,
-    close: async () => {
-      await state.close();
-      await folder.remove();
-    },
-  };
-});
 
 describe('the state directory', () => {
   it('belongs to one daemon at a time', async () => {
@@ -26,6 +14,21 @@ describe('the state directory', () => {
     const second = await openState(folder.path, locks);
     expect(second.recovered).toBe(false);
     await second.close();
+    await folder.remove();
+  });
+
+  it('does calls in the order in which they were made, and keeps what it answered', async () => {
+    const folder = await temporaryFolder();
+    const state = await openState(folder.path, new ProcessLocks());
+    const calls = Array.from({ length: 50 }, (_, n) => state.queue.enqueue(newTask(n, `b${n % 10}`, { priority: n })));
+    const outcomes = (await Promise.all(calls)).map(({ outcome }) => outcome);
+    expect(outcomes).toEqual([...Array<string>(10).fill('queued'), ...Array<string>(40).fill('merged')]);
+    await expect(state.queue.abort(id(3))).rejects.toMatchObject({ code: 'usage', name: 'UsageError' });
+    await expect(state.queue.abort(id(99))).rejects.toMatchObject({ code: 'not-found', name: 'NotFoundError' });
+    await state.close();
+    const again = await openState(folder.path, new ProcessLocks());
+    expect(inOrder((await again.queue.live()).waiting)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0].map(id));
+    await again.close();
     await folder.remove();
   });
 
