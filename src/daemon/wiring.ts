@@ -29,7 +29,7 @@ import { openListeners, type Listeners } from './listeners.ts';
 import type { DaemonLog } from './log/log.ts';
 import type { Scrubber } from './log/scrubber.ts';
 import { logTaskEvent } from './log/task-log.ts';
-import { loadResults } from './results.ts';
+import { loadResults, type Results } from './results.ts';
 import { DaemonService } from './service.ts';
 import { openState, type StateDatabase } from './state/state.ts';
 import { TaskLogs } from './task-logs.ts';
@@ -137,24 +137,11 @@ class Supervisor implements Daemon {
   }
 
   async #start(): Promise<void> {
-    const { clock, random, log, environment, entries } = this.#parts;
+    const { clock, log, environment, entries } = this.#parts;
     const { config } = this.#configuration;
     await this.#logs.prepare();
     const results = await loadResults(this.#state.queue, config);
-    const queue = await TaskQueue.open(
-      {
-        store: this.#state.queue,
-        clock,
-        random,
-        logger: log,
-        boot: toHex(random.bytes(8)),
-        slots: config.daemon.concurrency,
-      },
-      (event) => {
-        if (event.type === 'task.ended') results.add(event.task);
-        this.#tell(event);
-      },
-    );
+    const queue = await this.#openQueue(results);
     const host = new TaskHost(
       { entry: entries.task, graceMs: taskGraceMs, silenceMs: taskSilenceMs },
       { clock, environment: processEnvironment(environment) },
@@ -168,22 +155,7 @@ class Supervisor implements Daemon {
       store: this.#state.triggers,
       enqueue: (request) => queue.enqueue(request),
     });
-    const service = new DaemonService({
-      queue,
-      readers: this.#readers,
-      results,
-      logs: this.#logs,
-      progress: this.#progress,
-      clock,
-      config: () => this.#configuration.config,
-      daemon: () => this.#daemonView(),
-      nextFireMs: (backup) => triggers.nextFireMs(backup),
-      reload: async () => {
-        await this.reload();
-        return this.#configuration.view();
-      },
-    });
-    const listeners = await this.#listen(service);
+    const listeners = await this.#listen(this.#service(queue, results, triggers));
     this.#close = () => this.#shutDown({ triggers, dispatcher, listeners });
     this.addresses = listeners.addresses;
     this.#configuration.onChange(async (next, before) => {
@@ -195,12 +167,44 @@ class Supervisor implements Daemon {
     dispatcher.start();
     await triggers.apply(config);
     this.#keepShort(config);
-    log.info('daemon.started', {
-      version: this.#parts.version,
-      addresses: listeners.addresses,
-      tokenFile: listeners.tokenFile,
-      database: this.#state.driver,
-      recovered: this.#state.recovered,
+    const { addresses, tokenFile } = listeners;
+    const { driver: database, recovered } = this.#state;
+    log.info('daemon.started', { version: this.#parts.version, addresses, tokenFile, database, recovered });
+  }
+
+  #openQueue(results: Results): Promise<TaskQueue> {
+    const { clock, random, log } = this.#parts;
+    return TaskQueue.open(
+      {
+        store: this.#state.queue,
+        clock,
+        random,
+        logger: log,
+        boot: toHex(random.bytes(8)),
+        slots: this.#configuration.config.daemon.concurrency,
+      },
+      (event) => {
+        if (event.type === 'task.ended') results.add(event.task);
+        this.#tell(event);
+      },
+    );
+  }
+
+  #service(queue: TaskQueue, results: Results, triggers: TriggerSet): DaemonService {
+    return new DaemonService({
+      queue,
+      readers: this.#readers,
+      results,
+      logs: this.#logs,
+      progress: this.#progress,
+      clock: this.#parts.clock,
+      config: () => this.#configuration.config,
+      daemon: () => this.#daemonView(),
+      nextFireMs: (backup) => triggers.nextFireMs(backup),
+      reload: async () => {
+        await this.reload();
+        return this.#configuration.view();
+      },
     });
   }
 

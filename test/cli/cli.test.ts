@@ -121,7 +121,7 @@ describe('with a daemon', () => {
     );
     const snapshots = await place.run(['snapshots', '--repository', 'nas']);
     expect(snapshots.out).toBe(
-      'ID            GROUP   TIME                    SIZE  COMMITTED            OFF-SITE  BACKUP\n' +
+      'ID            GROUP   TIME                     SIZE  COMMITTED            OFF-SITE  BACKUP\n' +
         'aaaaaaaaaaaa  vm/100  2023-11-14 22:13:20  4.00 KiB  2023-11-14 22:13:21  -         datacenter\n',
     );
     const json = await place.run(['snapshots', '--repository', 'nas', '--json']);

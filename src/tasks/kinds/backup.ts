@@ -142,16 +142,12 @@ function combined(
   const states: readonly EndState[] = [...repositories.map(({ state }) => state), ...(report ? [report.state] : [])];
   const state = worstFirst.find((one) => states.includes(one)) ?? 'done';
   const problem: TaskProblem | undefined = report?.problem ?? repositories.find((one) => one.problem)?.problem;
+  const why = problem === undefined ? {} : { problem };
+  const names = repositories.map(({ repository }) => repository);
+  if (report === undefined) return { ...emptyResult(state, names, undefined, durationMs), repositories, ...why };
+  const { readBytes, items, chunks, warnings, moreWarnings, details } = report;
   return {
-    state,
-    repositories,
-    readBytes: report?.readBytes ?? 0,
-    items: report?.items ?? 0,
-    chunks: report?.chunks ?? 0,
-    durationMs,
-    warnings: report?.warnings ?? [],
-    moreWarnings: report?.moreWarnings ?? 0,
-    ...(problem === undefined ? {} : { problem }),
-    ...(report === undefined ? {} : { details: { ...report.details } }),
+    ...{ state, repositories, durationMs, ...why },
+    ...{ readBytes, items, chunks, warnings, moreWarnings, details: { ...details } },
   };
 }
