@@ -22,9 +22,3 @@ export interface SqliteDriver {
    */
   open(path: string): SqlDatabase;
 }
-
-/** `node:sqlite` where this Node has it, else the WebAssembly build: docs/adr/0010-sqlite-driver.md. */
-export async function chooseDriver(): Promise<SqliteDriver> {
-  const own = await import('./driver-node.ts').then((module) => module.nodeDriver());
-  return own ?? (await import('./driver-wasm.ts')).wasmDriver;
-}

@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { NesteggError } from '../../core/errors.ts';
 import { SqliteQueueStore } from '../../tasks/queue/sqlite-store.ts';
-import { chooseDriver } from './driver.ts';
+import { chooseDriver } from './choose-driver.ts';
 import { commitTogether } from './group-commit.ts';
 import { openDatabase, type OpenedDatabase } from './open-database.ts';
 import { type Answer, type Call, type FromThread, sendError, type ThreadSettings, type ToThread } from './protocol.ts';

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type NesteggError } from '../../../src/core/errors.ts';
-import { chooseDriver } from '../../../src/daemon/state/driver.ts';
+import { chooseDriver } from '../../../src/daemon/state/choose-driver.ts';
 import { nodeDriver } from '../../../src/daemon/state/driver-node.ts';
 import { wasmDriver } from '../../../src/daemon/state/driver-wasm.ts';
 import { commitTogether } from '../../../src/daemon/state/group-commit.ts';
