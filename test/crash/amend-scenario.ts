@@ -44,11 +44,11 @@ export class AmendScenario implements Scenario {
     return this.#lab.inFolder(async (folder) => {
       const { place, killed } = await this.#run(template, folder, { ...traced, kill: moment });
       const findings = new Findings();
-      if (!killed) return { killed, findings };
+      if (!killed) return { killed, findings, restored: false };
       const { datastore, items } = template;
       const after = { place, datastore, items, promised: this.#promised, scratch: folder, depth };
       await findInRepository(after, findings, this.#lab.locks);
-      return { killed, findings };
+      return { killed, findings, restored: depth.restore };
     });
   }
 

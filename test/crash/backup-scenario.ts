@@ -41,11 +41,11 @@ export class BackupScenario implements Scenario {
     return this.#lab.inFolder(async (folder) => {
       const { place, killed, told } = await this.#run(template, folder, { ...traced, kill: moment });
       const findings = new Findings();
-      if (!killed) return { killed, findings };
+      if (!killed) return { killed, findings, restored: false };
       const promised = told.flatMap((line) => JSON.parse(line) as string[]);
       const { datastore, items } = template;
       await findInRepository({ place, datastore, items, promised, scratch: folder, depth }, findings, this.#lab.locks);
-      return { killed, findings };
+      return { killed, findings, restored: depth.restore };
     });
   }
 

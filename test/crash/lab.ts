@@ -25,6 +25,8 @@ export interface Attempt {
   /** False: the process ended before it reached the moment. */
   readonly killed: boolean;
   readonly findings: Findings;
+  /** Everything was restored and compared, byte for byte. */
+  readonly restored: boolean;
 }
 
 export interface Depth {
@@ -42,7 +44,6 @@ export interface Scenario {
   /** Makes what all attempts begin with, and counts the calls of an undisturbed run. */
   prepare(): Promise<Counts>;
   attempt(moment: Moment, depth: Depth): Promise<Attempt>;
-  close?(): Promise<void>;
 }
 
 export interface ChildEnd {

@@ -8,6 +8,7 @@ import { systemRandom } from '../../src/core/random.ts';
 import { AmendScenario } from './amend-scenario.ts';
 import { BackupScenario } from './backup-scenario.ts';
 import { runCampaign, type Campaign } from './campaign.ts';
+import { DaemonScenario } from './daemon-scenario.ts';
 import { Lab, type Scenario } from './lab.ts';
 import { phases, type Phase } from './moments.ts';
 import { QueueScenario } from './queue-scenario.ts';
@@ -19,6 +20,7 @@ const scenarios: readonly { readonly phases: readonly Phase[]; readonly make: (l
   { phases: ['amend'], make: (lab) => new AmendScenario(lab) },
   { phases: ['restore'], make: (lab) => new RestoreScenario(lab) },
   { phases: ['queue commit'], make: (lab) => new QueueScenario(lab) },
+  { phases: ['task process', 'daemon'], make: (lab) => new DaemonScenario(lab) },
 ];
 
 /** @param tree folder of the compiled sources. Answers the exit code: 1 when anything was lost. */

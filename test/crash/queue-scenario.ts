@@ -7,7 +7,7 @@ import type { OsLocks } from '../../src/core/os-lock.ts';
 import { openState, type StateDatabase } from '../../src/daemon/state/state.ts';
 import { mergeKey } from '../../src/tasks/queue/merge.ts';
 import type { QueueStore } from '../../src/tasks/queue/store.ts';
-import { Findings, type Attempt, type Depth, type Lab, type Scenario } from './lab.ts';
+import { Findings, type Attempt, type Lab, type Scenario } from './lab.ts';
 import type { Counts, Moment, TraceOrder } from './moments.ts';
 import { openQueue } from './queue.ts';
 import type { QueueOrder } from './queue-child.fixture.ts';
@@ -47,19 +47,19 @@ export class QueueScenario implements Scenario {
     return { 'queue commit': this.#scriptCalls + (await count(undefined)) };
   }
 
-  async attempt(moment: Moment, _depth: Depth): Promise<Attempt> {
+  async attempt(moment: Moment): Promise<Attempt> {
     const inStart = moment.call > this.#scriptCalls;
     const kill = { ...moment, call: inStart ? moment.call - this.#scriptCalls : moment.call };
     return this.#lab.inFolder(async (folder) => {
       const { state, killed, told } = await this.#run(folder, inStart ? undefined : this.#script, { ...traced, kill });
       const findings = new Findings();
-      if (!killed) return { killed, findings };
+      if (!killed) return { killed, findings, restored: false };
       await this.#inState(state, async ({ queue }) => {
         if (!inStart) await this.#findSteps(queue, told.length, findings);
         await findInterrupted(queue, findings);
       });
       if (inStart) await this.#compareWithUndisturbed(state, findings);
-      return { killed, findings };
+      return { killed, findings, restored: false };
     });
   }
 
@@ -81,7 +81,7 @@ export class QueueScenario implements Scenario {
     await this.#lab.inFolder(async (folder) => {
       const undisturbed = join(folder, 'state');
       await cp(this.#left, undisturbed, { recursive: true });
-      await this.#inState(undisturbed, async ({ queue }) => void (await openQueue(queue, 'undisturbed')));
+      await this.#inState(undisturbed, ({ queue }) => openQueue(queue, 'undisturbed'));
       findings.expectSame('the queue after two starts', await this.#shown(state), await this.#shown(undisturbed));
     });
   }

@@ -51,14 +51,15 @@ export async function findInRepository(after: AfterKill, findings: Findings, loc
   } finally {
     await repository.close();
   }
-  await findAgain(after, findings, locks);
+  await findComplete(after, findings, locks);
 }
 
-/** With everything read anew, as the next process will. */
-async function findAgain(after: AfterKill, findings: Findings, locks: OsLocks): Promise<void> {
+/** Everything is there and well, for a process that reads all of it anew. */
+export async function findComplete(after: AfterKill, findings: Findings, locks: OsLocks): Promise<void> {
   const repository = await openAt(after.place, locks);
   try {
     await lookAt(repository, after, findings, 'after the next run');
+    findings.expectSame('what is stored in the end', itemsOf(repository), after.items);
     if (!after.depth.restore) return;
     const target = join(after.scratch, 'restored');
     await mkdir(target);

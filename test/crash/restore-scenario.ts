@@ -11,7 +11,7 @@ import { DynamicIndex } from '../../src/engine/pbs/dynamic-index.ts';
 import { FixedIndex } from '../../src/engine/pbs/fixed-index.ts';
 import { compareTrees } from '../support/datastore/trees.ts';
 import { openAt, restoreAll, type EngineOrder, type RepositoryPlace } from './engine.ts';
-import { Findings, type Attempt, type Depth, type Lab, type Scenario } from './lab.ts';
+import { Findings, type Attempt, type Lab, type Scenario } from './lab.ts';
 import type { Counts, Moment, TraceOrder } from './moments.ts';
 import { copyRepository, fill, makeTemplate, type Template } from './template.ts';
 
@@ -37,16 +37,16 @@ export class RestoreScenario implements Scenario {
     });
   }
 
-  async attempt(moment: Moment, _depth: Depth): Promise<Attempt> {
+  async attempt(moment: Moment): Promise<Attempt> {
     const template = this.#template;
     if (!template) throw new Error('an attempt came before `prepare`');
     return this.#lab.inFolder(async (folder) => {
       const { place, target, killed } = await this.#run(template, folder, { ...traced, kill: moment });
       const findings = new Findings();
-      if (!killed) return { killed, findings };
+      if (!killed) return { killed, findings, restored: false };
       await findHalves(template.datastore, target, findings);
       await this.#restoreAgain(template.datastore, place, target, findings);
-      return { killed, findings };
+      return { killed, findings, restored: true };
     });
   }
 

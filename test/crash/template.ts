@@ -13,6 +13,8 @@ import { generateDatastore } from '../support/datastore/generator.ts';
 import { backUp, openAt, type RepositoryPlace } from './engine.ts';
 import { crashPlan } from './plan.ts';
 
+export const password = 'killed and well';
+
 export interface Template {
   readonly datastore: string;
   /** `group@item` of all its snapshots, sorted. */
@@ -48,7 +50,7 @@ async function makeRepository(place: RepositoryPlace): Promise<void> {
   const storage = await openFilesystemStorage(place.repository, { access: 'create' });
   const { unlocked } = await initRepository({
     storage,
-    password: new Secret('killed and well'),
+    password: new Secret(password),
     cost: { memoryKiB: 65_536, passes: 1, lanes: 1 },
     clock: systemClock,
     random: systemRandom,

@@ -1,5 +1,6 @@
 /**
- * Loaded before everything else in a process that is to be killed, with `--import tracer.mjs?order=FILE`: counts the calls
+ * Loaded before everything else in a process that is to be killed, with `--import tracer.mjs?order=FILE` (or by an
+ * import, then FILE is `task-trace.json` in TMPDIR): counts the calls
  * that change a file, by phase and over all threads, and at the chosen one sends SIGKILL to its own process. The file
  * holds a `TraceOrder` (moments.ts) as JSON; without the file nothing is touched.
  *
@@ -13,9 +14,11 @@ import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worke
 
 const shared = 'nestegg trace';
 const original = { ...fs };
-const order = readOrder(new URL(import.meta.url).searchParams.get('order') ?? '');
+const order = readOrder(
+  new URL(import.meta.url).searchParams.get('order') ?? `${process.env.TMPDIR ?? '/nowhere'}/task-trace.json`,
+);
 
-/** Only the process that an order names obeys it, and its threads with it; one marked `once` obeys alone. */
+/** Threads obey the order of their process. */
 function readOrder(file) {
   if (!isMainThread) return getEnvironmentData(shared)?.order;
   try {
@@ -200,7 +203,7 @@ function traceSqlite(trace) {
   };
 }
 
-if (order && (!isMainThread || new RegExp(order.program ?? '').test(process.argv[1] ?? ''))) {
+if (order) {
   const trace = new Trace(order);
   traceCalls(trace);
   traceDescriptors(trace);
