@@ -77,6 +77,28 @@ describe('check', () => {
     expect(report.marked.packs).toEqual([name.split('/').at(-1)]);
   });
 
+  it('marks damage, and the next backup stores again what it hit, from the source', async () => {
+    const largest = (a: string, b: string): number =>
+      (stored.get(b)?.byteLength ?? 0) - (stored.get(a)?.byteLength ?? 0);
+    for (const name of named('packs/').sort(largest))
+      storage.tamper(name, new Uint8Array(stored.get(name)?.byteLength ?? 0));
+    const report = await check(data);
+    expect(report.marked.packs).toHaveLength(named('packs/').length);
+
+    const next = await testRepository(1, storage);
+    expect(next.repository.unproven().size).toBe(next.repository.snapshots().length);
+    const healed = await runBackup({ datastore, repositories: [next.repository] });
+    expect(healed).toMatchObject({ state: 'done', warnings: [] });
+    target = await testRepository(1, storage);
+    expect(target.repository.unproven().size).toBe(0);
+    expect(target.repository.snapshots()).toHaveLength(report.snapshots);
+    const after = await check(data);
+    expect(after.incomplete).toEqual([]);
+
+    const again = await runBackup({ datastore, repositories: [(await testRepository(1, storage)).repository] });
+    expect(again).toMatchObject({ state: 'done', readBytes: 0, chunks: 0 });
+  });
+
   it('finds a lost index segment, and rebuild-index finds its packs again', async () => {
     for (const name of named('index/')) await storage.delete(name);
     target = await testRepository(1, storage);

@@ -178,7 +178,8 @@ class BackupRun {
   async #backUp(item: PlannedItem): Promise<void> {
     const { signal, options } = this.#request;
     for (const target of item.targets) await target.attempt(signal, () => Promise.resolve());
-    const targets = item.targets.filter((target) => target.active && !target.has(options.backup, item));
+    const wants = (target: TargetRun): boolean => item.mends.has(target) || !target.has(options.backup, item);
+    const targets = item.targets.filter((target) => target.active && wants(target));
     if (targets.length === 0) return;
     const label = itemLabel(item.name);
     this.#meter.phase('read', label);

@@ -139,14 +139,41 @@ export class CommitGroup {
     }
   }
 
+  /**
+   * What a damaged entry put in doubt: all of it was claimed or stored again by now. The record is written anew, because
+   * the old one may be among what was lost. What has bad chunks stays in doubt.
+   */
+  async #mendOld(target: TargetRun, ready: readonly Ready[]): Promise<void> {
+    const { signal } = this.#context;
+    const changes = ready.flatMap(({ draft, record }) => {
+      const snapshot = draft.planned.mends.get(target);
+      return snapshot === undefined || record.source.holes.length > 0 ? [] : [{ snapshot, record }];
+    });
+    if (changes.length === 0) return;
+    const result = await target.attempt(signal, async (session) => {
+      const amended = await session.amend(changes, signal);
+      if (amended.outcome === 'lost') throw losesPacks(target.name);
+      const mended = await session.mend(
+        changes.map(({ snapshot }) => snapshot),
+        signal,
+      );
+      if (mended.outcome === 'lost') throw losesPacks(target.name);
+      return mended;
+    });
+    if (result) this.#done(target, ready, result);
+  }
+
   /** @returns what is left to do when the store lost packs meanwhile: to be done by one target after the other. */
   async #commitIn(target: TargetRun, ready: readonly Ready[]): Promise<(() => Promise<void>) | undefined> {
-    if (ready.length === 0) return undefined;
+    const isOld = ({ draft }: Ready): boolean => draft.planned.mends.has(target);
+    await this.#mendOld(target, ready.filter(isOld));
+    const fresh = ready.filter((item) => !isOld(item));
+    if (fresh.length === 0) return undefined;
     const { signal } = this.#context;
-    const records = ready.map(({ record }) => record);
+    const records = fresh.map(({ record }) => record);
     const result = await target.attempt(signal, (session) => session.commit(records, signal));
-    if (result?.outcome === 'lost') return () => this.#mend(target, ready, result);
-    if (result) this.#done(target, ready, result);
+    if (result?.outcome === 'lost') return () => this.#mend(target, fresh, result);
+    if (result) this.#done(target, fresh, result);
     return undefined;
   }
 

@@ -1,5 +1,5 @@
 /** One PBS snapshot on its way through a run. */
-import type { RunId } from '../../core/ids.ts';
+import type { RunId, SnapshotId } from '../../core/ids.ts';
 import type { Hole, SnapshotRecord } from '../format/snapshot.ts';
 import { formatTime, type SnapshotName } from '../pbs/layout.ts';
 import type { PbsItem } from '../sources/pbs.ts';
@@ -12,6 +12,8 @@ import type { TargetRun } from './target-run.ts';
 export interface PlannedItem extends SourceItem {
   readonly name: SnapshotName;
   readonly targets: readonly TargetRun[];
+  /** Those of the targets that have it already, but perhaps no longer all that it relies on. */
+  readonly mends: ReadonlyMap<TargetRun, SnapshotId>;
 }
 
 /** A planned item whose files were read; its chunks are with the workers. */

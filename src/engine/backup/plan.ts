@@ -1,4 +1,5 @@
 /** What a run has to do, from what the source shows and what the targets have. */
+import type { SnapshotId } from '../../core/ids.ts';
 import type { SnapshotSummary } from '../repository/repository.ts';
 import { groupKey, type ListedGroup } from '../sources/pbs.ts';
 import type { StoredPair } from './amend.ts';
@@ -19,7 +20,7 @@ export interface PlanRule extends Omit<SelectionRule, 'keep'> {
 }
 
 export function planBackup(groups: readonly ListedGroup[], targets: readonly TargetRun[], rule: PlanRule): BackupPlan {
-  const planned = new Map<string, PlannedItem & { readonly targets: TargetRun[] }>();
+  const planned = new Map<string, DraftedItem>();
   const stored = new Map<TargetRun, StoredPair[]>();
   for (const target of targets) {
     const pairs: StoredPair[] = [];
@@ -37,19 +38,46 @@ export function planBackup(groups: readonly ListedGroup[], targets: readonly Tar
         finished: snapshot.finished,
       }));
       for (const item of missingItems(items, [...has.values()], { ...rule, keep: target.keep })) {
-        const { snapshot: _snapshot, ...planItem } = item;
-        const known = planned.get(itemKey(item)) ?? { ...planItem, targets: [] };
-        known.targets.push(target);
-        planned.set(itemKey(item), known);
+        addTo(planned, item).targets.push(target);
       }
-      for (const { snapshot, item, finished } of items) {
-        const summary = has.get(item);
-        if (summary && finished) pairs.push({ summary, snapshot, group });
+      for (const listed of items) {
+        const summary = has.get(listed.item);
+        if (!summary || !listed.finished) continue;
+        if (!target.repository.unproven().has(summary.id)) {
+          pairs.push({ summary, snapshot: listed.snapshot, group });
+          continue;
+        }
+        const known = addTo(planned, listed);
+        known.targets.push(target);
+        known.mends.set(target, summary.id);
       }
     }
     stored.set(target, pairs);
   }
   return { items: backupOrder([...planned.values()]), stored };
+}
+
+interface DraftedItem extends PlannedItem {
+  readonly targets: TargetRun[];
+  readonly mends: Map<TargetRun, SnapshotId>;
+}
+
+function addTo(planned: Map<string, DraftedItem>, item: Omit<PlannedItem, 'targets' | 'mends'>): DraftedItem {
+  const known = planned.get(itemKey(item));
+  if (known) return known;
+  const { group, item: name, timeMs, finished } = item;
+  const made = {
+    group,
+    item: name,
+    timeMs,
+    finished,
+    protected: item.protected,
+    name: item.name,
+    targets: [],
+    mends: new Map(),
+  };
+  planned.set(itemKey(item), made);
+  return made;
 }
 
 /** The newest commit counts where an item was committed more than once. */

@@ -8,6 +8,7 @@ import {
   type PackId,
   type RunId,
   type SegmentId,
+  type SnapshotId,
   type WriterId,
 } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
@@ -29,6 +30,7 @@ import {
   packIds,
   runIds,
   segmentIds,
+  snapshotIds,
   times,
   writerIds,
   type DamagedBlob,
@@ -71,6 +73,8 @@ export interface CheckpointState {
   /** All live index segments, those of open runs too. */
   readonly segments: readonly SegmentId[];
   readonly progress: readonly OpenRun[];
+  /** Snapshots that may rely on something declared damaged since they were committed or last mended. */
+  readonly unproven: readonly SnapshotId[];
   readonly damaged: { readonly packs: readonly PackId[]; readonly blobs: readonly DamagedBlob[] };
   readonly features: Features;
   readonly grants: readonly Grant[];
@@ -97,6 +101,7 @@ const states: Shape<CheckpointState> = record({
     record<OpenRun>({ run: runIds, writer: writerIds, timeMs: times, segments: list(segmentIds, longestList) }),
     longestList,
   ),
+  unproven: list(snapshotIds, longestList),
   damaged: record({ packs: list(packIds, longestList), blobs: list(damagedBlobs, longestList) }),
   features: record<Features>(featureFields),
   grants: list(grants, longestList),

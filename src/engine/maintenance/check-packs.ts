@@ -3,10 +3,11 @@ import type { BlobId, PackId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import { packName } from '../format/names.ts';
 import type { DamagedBlob } from '../format/shapes.ts';
+import { isLoss } from '../repository/loss.ts';
 import type { OpenRepository } from '../repository/open-repository.ts';
 import type { CheckProblem } from './report.ts';
 import { provePack } from '../compute/prove-pack.ts';
-import { isLoss, type Structure } from './structure.ts';
+import type { Structure } from './structure.ts';
 
 export interface DataCheckOptions {
   /** Of the packs, 0 to 1, chosen at random. */

@@ -1,15 +1,16 @@
 import { toHex } from '../../core/bytes.ts';
-import { messageOf, NotFoundError } from '../../core/errors.ts';
+import { messageOf } from '../../core/errors.ts';
 import type { BlobId, SnapshotId } from '../../core/ids.ts';
 import type { BlobRef } from '../format/blob.ts';
 import { walkList, type ListShape } from '../format/list-tree.ts';
 import { pbsChunkDigests } from '../format/pbs-chunk-id.ts';
 import type { PbsFile, SnapshotRecord } from '../format/snapshot.ts';
 import { IdTable } from '../repository/id-table.ts';
+import { isLoss } from '../repository/loss.ts';
 import type { OpenRepository } from '../repository/open-repository.ts';
 import type { SnapshotSummary } from '../repository/repository.ts';
 import type { CheckProblem } from './report.ts';
-import { isLoss, type Structure } from './structure.ts';
+import type { Structure } from './structure.ts';
 
 type PbsIndexFile = Exclude<PbsFile, { readonly kind: 'blob' }>;
 
@@ -121,6 +122,6 @@ class SnapshotWalk {
 }
 
 function lossText(error: unknown): string {
-  if (!isLoss(error) && !(error instanceof NotFoundError)) throw error;
+  if (!isLoss(error)) throw error;
   return messageOf(error);
 }

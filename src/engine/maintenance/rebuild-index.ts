@@ -6,7 +6,7 @@ import { packName, parseObjectName, segmentName } from '../format/names.ts';
 import type { OpenRepository } from '../repository/open-repository.ts';
 import { limits } from '../format/limits.ts';
 import { provePack } from '../compute/prove-pack.ts';
-import { isLoss } from './structure.ts';
+import { isLoss } from '../repository/loss.ts';
 
 export interface RebuildReport {
   /** Packs that a readable segment lists already. */

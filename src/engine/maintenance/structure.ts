@@ -1,6 +1,7 @@
-import { CorruptionError, messageOf, StorageError } from '../../core/errors.ts';
+import { messageOf } from '../../core/errors.ts';
 import type { PackId } from '../../core/ids.ts';
 import { packName, parseObjectName, segmentName } from '../format/names.ts';
+import { isLoss } from '../repository/loss.ts';
 import type { OpenRepository } from '../repository/open-repository.ts';
 import type { CheckProblem } from './report.ts';
 
@@ -50,10 +51,4 @@ export async function readStructure(repository: OpenRepository, signal?: AbortSi
   }
   const unlisted = [...stored.keys()].filter((id) => !listed.has(id)).length;
   return { packs, blobs, unlisted, lostPacks, problems };
-}
-
-/** The object is gone or broken; anything else is a failure of the store and ends the check. */
-export function isLoss(error: unknown): boolean {
-  if (error instanceof StorageError) return error.code === 'storage.not-found' || error.code === 'storage.corrupt';
-  return error instanceof CorruptionError;
 }

@@ -61,6 +61,7 @@ export function stateOf(view: View, timeMs: number): CheckpointState {
     snapshots: [...view.snapshots.values()],
     segments: [...view.segments],
     progress: [...view.runs.values()].filter((run) => timeMs - run.timeMs < forgetRunsAfterMs),
+    unproven: [...view.unproven],
     damaged: {
       packs: damagedPacks.map((pack) => packId(pack)),
       blobs: damagedBlobs.map((dead) => ({ pack: packId(dead.slice(0, 64)), blob: blobId(fromHex(dead.slice(65))) })),

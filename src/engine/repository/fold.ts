@@ -31,6 +31,8 @@ export interface View {
   readonly snapshots: ReadonlyMap<SnapshotId, SnapshotSummary>;
   readonly segments: ReadonlySet<SegmentId>;
   readonly runs: ReadonlyMap<RunId, OpenRun>;
+  /** Snapshots that may rely on something declared damaged since: a backup that finds them whole, or mends them, settles it. */
+  readonly unproven: ReadonlySet<SnapshotId>;
   /** Packs and single blobs that a damaged entry names. */
   readonly damaged: DeadSet;
   readonly features: Readonly<Record<Role, readonly string[]>>;
@@ -85,6 +87,7 @@ class Fold {
   readonly #snapshots = new Map<SnapshotId, SnapshotSummary>();
   readonly #segments = new Set<SegmentId>();
   readonly #runs = new Map<RunId, OpenRun>();
+  readonly #unproven = new Set<SnapshotId>();
   readonly #damaged = new Set<string>();
   readonly #maintainers = new Set<WriterId>();
   readonly #refused = new Set<Role>();
@@ -104,8 +107,8 @@ class Fold {
     for (const snapshot of state.snapshots) this.#snapshots.set(snapshot.id, snapshot);
     for (const segment of state.segments) this.#segments.add(segment);
     for (const run of state.progress) this.#runs.set(run.run, run);
-    for (const pack of state.damaged.packs) this.#damaged.add(pack);
-    for (const { pack, blob } of state.damaged.blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
+    for (const id of state.unproven) this.#unproven.add(id);
+    this.#addDamaged(state.damaged);
     for (const { writer } of state.grants) this.#maintainers.add(writer);
     this.#features = state.features;
   }
@@ -133,11 +136,11 @@ class Fold {
         this.#progress(entry.writer, body);
         return;
       case 'mend':
+        for (const id of body.snapshots) this.#unproven.delete(id);
         this.#endRun(body.run, body.segments);
         return;
       case 'damaged':
-        for (const pack of body.packs) this.#damaged.add(pack);
-        for (const { pack, blob } of body.blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
+        this.#declareDamaged(body);
         return;
       case 'features':
       case 'roles':
@@ -148,6 +151,17 @@ class Fold {
         this.#warnings.push({ kind: 'ignored', object: nameOf(entry), reason: body.reason });
         return;
     }
+  }
+
+  /** Which snapshots it hurts cannot be told from here: all that are committed by now are in doubt. */
+  #declareDamaged(damaged: CheckpointState['damaged']): void {
+    for (const id of this.#snapshots.keys()) this.#unproven.add(id);
+    this.#addDamaged(damaged);
+  }
+
+  #addDamaged({ packs, blobs }: CheckpointState['damaged']): void {
+    for (const pack of packs) this.#damaged.add(pack);
+    for (const { pack, blob } of blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
   }
 
   /** A snapshot committed twice keeps what an amendment said in between. */
@@ -210,6 +224,7 @@ class Fold {
       snapshots: this.#snapshots,
       segments: this.#segments,
       runs: this.#runs,
+      unproven: this.#unproven,
       damaged: this.#damaged,
       features: this.#features,
       maintainers: this.#maintainers,

@@ -1,4 +1,4 @@
-import { CorruptionError, messageOf, NesteggError, NotFoundError, StorageError } from '../../core/errors.ts';
+import { CorruptionError, messageOf, NesteggError, NotFoundError } from '../../core/errors.ts';
 import { equalBytes } from '../../core/bytes.ts';
 import type { Clock } from '../../core/clock.ts';
 import type {
@@ -27,6 +27,7 @@ import { checkpointIfDue, type CheckpointPace } from './checkpointing.ts';
 import { findRollbacks, foldJournal, type View } from './fold.ts';
 import { readJournal, type EntryCache } from './journal.ts';
 import { JournalWriter } from './journal-writer.ts';
+import { isLoss } from './loss.ts';
 import type { HeadsMemory } from './memory-of-heads.ts';
 import { keepListing, keptListing, takeListing, type PackListing } from './pack-listing.ts';
 import { hasGateway, OffsiteLedger, type OffsiteState } from './offsite-ledger.ts';
@@ -128,6 +129,10 @@ export class OpenRepository implements Repository {
     return [...this.#view.snapshots.values()];
   }
 
+  unproven(): ReadonlySet<SnapshotId> {
+    return this.#view.unproven;
+  }
+
   async refresh(signal?: AbortSignal): Promise<void> {
     const { owner, memory } = this.#parts;
     const journal = await readJournal(this.#parts, this.#entries, signal);
@@ -185,10 +190,13 @@ export class OpenRepository implements Repository {
       if (!first) throw new NotFoundError(`a ${kind} blob is in no pack of repository ${this.name}`);
       return await this.#openContent(first, ref, signal);
     } catch (error) {
-      if (!canBeElsewhere(error)) throw error;
+      if (!isLoss(error)) throw error;
       for (const other of await this.locateAll(id, signal)) {
         if (other.pack === first?.pack) continue;
-        const content = await this.#openContent(other, ref, signal).catch(elsewhere);
+        const content = await this.#openContent(other, ref, signal).catch((again: unknown) => {
+          if (!isLoss(again)) throw again;
+          return undefined;
+        });
         if (content) return content;
       }
       throw error;
@@ -222,7 +230,7 @@ export class OpenRepository implements Repository {
     try {
       return await this.readSegment(segment, signal);
     } catch (error) {
-      if (!canBeElsewhere(error)) throw error;
+      if (!isLoss(error)) throw error;
       this.#lostSegments.set(segment, messageOf(error));
       return undefined;
     }
@@ -384,14 +392,4 @@ export class OpenRepository implements Repository {
     const id: CheckpointId | undefined = await checkpointIfDue(this.#parts, this.#view, signal);
     if (id !== undefined) await this.refresh(signal);
   }
-}
-
-function canBeElsewhere(error: unknown): boolean {
-  if (error instanceof StorageError) return error.code === 'storage.not-found' || error.code === 'storage.corrupt';
-  return error instanceof CorruptionError || error instanceof NotFoundError;
-}
-
-function elsewhere(error: unknown): undefined {
-  if (!canBeElsewhere(error)) throw error;
-  return undefined;
 }

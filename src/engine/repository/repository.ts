@@ -106,7 +106,10 @@ export interface WriteSession {
     changes: readonly { readonly snapshot: SnapshotId; readonly record: SnapshotRecord }[],
     signal?: AbortSignal,
   ): Promise<CommitResult>;
-  /** After `lost`: names the blobs stored again. */
+  /**
+   * After `lost`: names what was stored again. Else: says that these snapshots were found whole, or made whole, with
+   * all that this session claimed and stored.
+   */
   mend(snapshots: readonly SnapshotId[], signal?: AbortSignal): Promise<CommitResult>;
 
   /** Ends the session; what was uploaded and flushed stays for later runs. Always call one of `close` and `abandon`. */
@@ -128,6 +131,8 @@ export interface Repository {
 
   /** Committed snapshots, in no particular order, from the view taken at opening or by the latest `refresh`. */
   snapshots(): readonly SnapshotSummary[];
+  /** Snapshots that may rely on something declared damaged since they were committed. */
+  unproven(): ReadonlySet<SnapshotId>;
   refresh(signal?: AbortSignal): Promise<void>;
   /** When each snapshot was first known to have left the gateway's disk; those absent are not known to have. */
   offsiteTimes(): Promise<ReadonlyMap<SnapshotId, number>>;

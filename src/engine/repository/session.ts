@@ -197,12 +197,11 @@ export class Session implements WriteSession {
 
   async mend(snapshots: readonly SnapshotId[], signal?: AbortSignal): Promise<CommitResult> {
     const unfinished = this.#unfinished;
-    if (!unfinished) throw new NesteggError('internal', 'nothing is left to mend in this session');
-    if (!unfinished.written) return this.#finish(unfinished.lines, signal, unfinished.contents);
+    if (unfinished?.written === false) return this.#finish(unfinished.lines, signal, unfinished.contents);
+    const known = this.#parts.view().snapshots;
+    const lines = unfinished?.lines ?? snapshots.flatMap((id) => known.get(id) ?? []);
     const run = this.run;
-    return this.#finish(unfinished.lines, signal, (segments) => [
-      { kind: 'mend', run, snapshots: [...snapshots], segments },
-    ]);
+    return this.#finish(lines, signal, (segments) => [{ kind: 'mend', run, snapshots: [...snapshots], segments }]);
   }
 
   async close(): Promise<void> {

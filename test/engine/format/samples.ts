@@ -59,6 +59,7 @@ export const state: CheckpointState = {
   snapshots: [{ ...listing, run, writer: head.writer, committedMs: 1_700_000_200_000, recordedMs: 1_700_000_300_000 }],
   segments,
   progress: [{ run, writer: head.writer, timeMs: 1_700_000_400_000, segments }],
+  unproven: [listing.id],
   damaged: { packs: [packId(hex64(7))], blobs: [damagedBlob] },
   features: { read: [], write: ['x'], maintain: [] },
   grants: [grant],
