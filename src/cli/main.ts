@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `nestegg`: the process around the program. */
+import { setMaxListeners } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { systemClock } from '../core/clock.ts';
@@ -53,6 +54,8 @@ async function askSecret(question: string): Promise<string | undefined> {
 /** The first signal asks for an orderly end, the second one ends at once. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController();
+  // Every request in flight listens to it.
+  setMaxListeners(0, stop.signal);
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       if (stop.signal.aborted) process.exit(130);

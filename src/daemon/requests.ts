@@ -69,9 +69,10 @@ function triggerOf(fire: Fire): Trigger {
 }
 
 function backupRequest(run: Extract<RunRequest, { kind: 'backup' }>, trigger: Trigger, config: Config): TaskRequest {
-  const { kind, backup: name, to, priority, dryRun, ...options } = run;
+  const { kind, backup: name, to, priority, dryRun, full, ...options } = run;
   const backup = backupConfig(config, name);
   if (dryRun === true) throw new UsageError('a dry run of a backup is not available yet');
+  if (full === true) throw new UsageError('a full backup is not available yet');
   const names = backup.repositories.map((repository) => repository.name);
   const unknown = (to ?? []).filter((wanted) => !names.includes(wanted));
   if (unknown.length > 0) {

@@ -107,7 +107,9 @@ async function ended(id: string): Promise<EndedTaskView> {
 }
 
 async function untilRunning(id: string): Promise<void> {
-  await expect.poll(async () => (await client().get<TaskLog>(`/tasks/${id}/log`)).lines.length, patience).toBeGreaterThan(0);
+  await expect
+    .poll(async () => (await client().get<TaskLog>(`/tasks/${id}/log`)).lines.length, patience)
+    .toBeGreaterThan(0);
 }
 
 describe('a daemon', () => {
@@ -171,6 +173,8 @@ describe('a daemon', () => {
     await expect(client().post('/tasks', run('typo'))).rejects.toMatchObject({ code: 'not-found' });
     const elsewhere = { kind: 'backup', backup: 'work', to: ['nas'] };
     await expect(client().post('/tasks', elsewhere)).rejects.toMatchObject({ code: 'usage' });
+    const full = { kind: 'backup', backup: 'work', full: true };
+    await expect(client().post('/tasks', full)).rejects.toMatchObject({ code: 'usage' });
     await expect(client().get('/tasks/01nothere0000000000')).rejects.toMatchObject({ code: 'not-found' });
   });
 

@@ -26,9 +26,9 @@ export function addRun(program: Command, run: Run): void {
     .option('--to <repository>', 'only to this repository (repeatable)', collect, [])
     .option('--group <filter>', 'only groups that fit: type:vm, group:ct/101, regex:… (repeatable)', collect, [])
     .option('--priority <priority>', 'immediate, next, superior, normal, inferior, on-idle or an integer')
-    .option('--full', 'ignore parents and caches')
+    .option('--full', 'ignore parents and caches: not available yet')
     .option('--allow-damaged', 'commit snapshots with bad chunks too, marked damaged')
-    .option('--dry-run', 'only say what would be sent')
+    .option('--dry-run', 'only say what would be sent: not available yet')
     .option('--wait', 'wait for the end')
     .action((backup: string, options: RunOptions) => run((session) => runBackup(session, backup, options)));
 }
@@ -37,6 +37,7 @@ async function runBackup(session: Session, backup: string, options: RunOptions):
   const request = requestOf(backup, options);
   if (!session.isDirect) return askDaemon(session, request, options.wait === true);
   if (options.dryRun) throw new UsageError('a dry run of a backup is not available yet');
+  if (options.full) throw new UsageError('a full backup is not available yet');
   const config = await session.config();
   const names = backupConfig(config, backup).repositories.map(({ name }) => name);
   const unknown = options.to.filter((name) => !names.includes(name));
@@ -45,13 +46,12 @@ async function runBackup(session: Session, backup: string, options: RunOptions):
     throw new UsageError(`the backup ${backup} does not go to ${unknown.join(', ')}`, { hint });
   }
   const only = options.to.length === 0 ? names : options.to;
-  const { full, allowDamaged, groups } = request;
+  const { allowDamaged, groups } = request;
   const result = await runDirect(session, {
     ...(await assignmentBase(session)),
     kind: 'backup',
     backup: backupAssignment(config, backup, only),
     options: {
-      ...(full === undefined ? {} : { full }),
       ...(allowDamaged === undefined ? {} : { allowDamaged }),
       ...(groups === undefined ? {} : { groups }),
     },

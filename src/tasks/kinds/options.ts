@@ -4,7 +4,6 @@ import { UsageError } from '../../core/errors.ts';
 import type { TaskOptions } from '../task.ts';
 
 const backup = z.object({
-  full: z.boolean().optional(),
   allowDamaged: z.boolean().optional(),
   groups: z.array(z.string()).optional(),
 });
