@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { systemClock } from '../../../src/core/clock.ts';
 import { encodeBlob } from '../../../src/engine/pbs/data-blob.ts';
 import { insertChunk, type ChunkTarget } from '../../../src/engine/pbs/datastore-writer/chunk-insert.ts';
+import { datastoreOwner } from '../../../src/engine/pbs/datastore-writer/new-file.ts';
 import { encodeDynamicIndex } from '../../../src/engine/pbs/dynamic-index.ts';
 import { encodeFixedIndex, type FixedIndex } from '../../../src/engine/pbs/fixed-index.ts';
 import { chunkDigest, type EncryptionKey } from '../../../src/engine/pbs/keys.ts';
@@ -87,7 +88,8 @@ function putChunk(context: ArchiveContext, seed: string, length: number): Uint8A
   const digest = chunkDigest(data, context.key);
   const random = new SeededRandom(`${seed}|iv`);
   const encryption = context.key && { key: context.key, iv: random.bytes(16) };
-  const target: ChunkTarget = { path: context.path, owner: undefined, clock: systemClock, random, sync: 'later' };
+  const owner = datastoreOwner();
+  const target: ChunkTarget = { path: context.path, owner, clock: systemClock, random, sync: 'later' };
   const cryptMode = context.key ? 'encrypt' : 'none';
   insertChunk(target, { digest, length, cryptMode, verify: 'crc' }, encodeBlob(data, { level: 1, encryption }));
   return digest;
