@@ -91,5 +91,7 @@ function secrets(config: RepositoryConfig): SecretTexts {
 
 /** Every secret text of the configuration: what must never be seen in a log or an answer. */
 export function secretTexts(config: Config): readonly string[] {
-  return Object.values(config.repositories).flatMap((repository) => Object.values(secrets(repository)));
+  return Object.values(config.repositories).flatMap((repository) =>
+    Object.values<string | undefined>({ ...secrets(repository) }).filter((text) => text !== undefined),
+  );
 }

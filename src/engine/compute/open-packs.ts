@@ -2,7 +2,8 @@ import type { BlobId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { limits } from '../format/limits.ts';
-import { openBlob, PackBuilder, type BuiltPack } from '../format/pack.ts';
+import { PackBuilder, type BuiltPack } from '../format/pack.ts';
+import { openBlob } from '../format/blob.ts';
 import type { PackCredit } from './pack-credit.ts';
 
 export interface OpenPacksOptions {

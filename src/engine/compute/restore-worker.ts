@@ -11,7 +11,7 @@ import { systemRandom } from '../../core/random.ts';
 import { loadZstd } from '../compression/zstd.ts';
 import { loadBlake3 } from '../crypto/blake3.ts';
 import { RepositoryKeys } from '../format/keys.ts';
-import { openBlob } from '../format/pack.ts';
+import { openBlob } from '../format/blob.ts';
 import { checkChunk, readChunkFile, type ChunkExpectation, type ChunkReading } from '../pbs/chunk-reader.ts';
 import { maxChunkFileBytes } from '../pbs/data-blob.ts';
 import { insertChunk, touchChunk, type ChunkTarget } from '../pbs/datastore-writer/chunk-insert.ts';

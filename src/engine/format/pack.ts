@@ -17,15 +17,6 @@ import {
   trailerBytes,
 } from './pack-directory.ts';
 
-export { blobKindNumber, openBlob, type BlobKind, type BlobRef, type PackEntry } from './blob.ts';
-export {
-  openPackDirectory,
-  readPackDirectory,
-  readPackTrailer,
-  trailerBytes,
-  type PackTrailer,
-} from './pack-directory.ts';
-
 export interface PackBuilderOptions {
   readonly keys: PackKeys;
   /** Of the finished pack, padding included. One blob that needs more gets a pack of its own. At most 256 MiB. */

@@ -13,7 +13,8 @@ import { packCost } from '../../../src/engine/compute/open-packs.ts';
 import { loadBlake3 } from '../../../src/engine/crypto/blake3.ts';
 import { loadZstd } from '../../../src/engine/compression/zstd.ts';
 import { RepositoryKeys } from '../../../src/engine/format/keys.ts';
-import { openBlob, readPackDirectory } from '../../../src/engine/format/pack.ts';
+import { openBlob } from '../../../src/engine/format/blob.ts';
+import { readPackDirectory } from '../../../src/engine/format/pack-directory.ts';
 import { encodeBlob } from '../../../src/engine/pbs/data-blob.ts';
 import { chunkPath } from '../../../src/engine/pbs/layout.ts';
 

@@ -10,14 +10,9 @@ import { SealingKey } from '../../../src/engine/crypto/sealed-box.ts';
 import { sha256Hex } from '../../../src/engine/crypto/sha256.ts';
 import { RepositoryKeys } from '../../../src/engine/format/keys.ts';
 import { padded } from '../../../src/engine/format/object.ts';
-import {
-  openBlob,
-  PackBuilder,
-  readPackDirectory,
-  readPackTrailer,
-  trailerBytes,
-  type BlobKind,
-} from '../../../src/engine/format/pack.ts';
+import { PackBuilder } from '../../../src/engine/format/pack.ts';
+import { openBlob, type BlobKind } from '../../../src/engine/format/blob.ts';
+import { readPackDirectory, readPackTrailer, trailerBytes } from '../../../src/engine/format/pack-directory.ts';
 import { bitFlips, counting, fixedKeys, repository, seededRandom } from './fixtures.ts';
 import { contents, samplePack } from './samples.ts';
 

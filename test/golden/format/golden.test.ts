@@ -10,7 +10,7 @@ import { encodeHint } from '../../../src/engine/format/hint.ts';
 import { decodeIndexSegment, encodeIndexSegment } from '../../../src/engine/format/index-segment.ts';
 import { createKeySlot } from '../../../src/engine/format/key-slot.ts';
 import { encodeListNode } from '../../../src/engine/format/list.ts';
-import { readPackDirectory } from '../../../src/engine/format/pack.ts';
+import { readPackDirectory } from '../../../src/engine/format/pack-directory.ts';
 import { packName, segmentName } from '../../../src/engine/format/names.ts';
 import { encodeRecoveryCode } from '../../../src/engine/format/recovery-code.ts';
 import { createRootSlot } from '../../../src/engine/format/root-slot.ts';
