@@ -2,7 +2,6 @@
 import type { Attempt, Depth, Lab, Scenario } from './lab.ts';
 import { drawMoments, momentText, shareMoments, type Counts, type Moment, type Phase } from './moments.ts';
 
-const leastOfEach = 20;
 /** Every so manieth attempt reads all data, or restores and compares too. */
 const dataEvery = 5;
 const restoreEvery = 20;
@@ -43,7 +42,7 @@ interface Job {
 
 /** Plays one scenario after the other; the moments of one, side by side. */
 export async function runCampaign(lab: Lab, casts: readonly Cast[], options: CampaignOptions): Promise<Campaign> {
-  const shares = shareMoments(options.phases, options.moments, leastOfEach);
+  const shares = shareMoments(options.phases, options.moments);
   const rows: Row[] = [];
   const losses: string[] = [];
   let restored = 0;
@@ -77,9 +76,9 @@ export async function runCampaign(lab: Lab, casts: readonly Cast[], options: Cam
 
 function planJobs(cast: Cast, counts: Counts, shares: ReadonlyMap<Phase, number>, seed: string): Job[] {
   return cast.phases.flatMap((phase) => {
-    const calls = counts[phase] ?? 0;
-    const row = { phase, calls, moments: 0, losses: 0, repairs: 0 };
-    const draw = drawMoments(phase, calls, seed);
+    const count = counts[phase] ?? { calls: 0, writes: 0 };
+    const row = { phase, calls: count.calls, moments: 0, losses: 0, repairs: 0 };
+    const draw = drawMoments(phase, count, seed);
     return Array.from({ length: shares.get(phase) ?? 0 }, () => ({ row, draw }));
   });
 }

@@ -20,12 +20,12 @@ export const phases = [
 ] as const;
 export type Phase = (typeof phases)[number];
 
-/** Before the call, after it, or with half of its bytes written (for a call that writes none: after it). */
+/** Before the call, after it, or, for one that writes, with half of its bytes written. */
 export type Place = 'before' | 'torn' | 'after';
 
 export interface Moment {
   readonly phase: Phase;
-  /** Number of the call in its phase, from 1. */
+  /** Number of the call in its phase, from 1; of a torn one, among those that write. */
   readonly call: number;
   readonly place: Place;
 }
@@ -43,31 +43,49 @@ export interface TraceOrder {
   readonly once?: boolean;
 }
 
-export type Counts = Readonly<Partial<Record<Phase, number>>>;
+export interface CallCount {
+  readonly calls: number;
+  /** Those of them that write bytes. */
+  readonly writes: number;
+}
 
-/** All moments of a phase with so many calls, in an order that follows from the seed; drawing goes on from the start. */
-export function* drawMoments(phase: Phase, calls: number, seed: string): Generator<Moment, never> {
+export type Counts = Readonly<Partial<Record<Phase, CallCount>>>;
+
+/**
+ * Moments of a phase with so many calls, in an order that follows from the seed: one before a call, one after a call, one in
+ * the middle of a write, and so on. When all of a kind were drawn, they are drawn again.
+ */
+export function* drawMoments(phase: Phase, { calls, writes }: CallCount, seed: string): Generator<Moment, never> {
   if (calls < 1) throw new RangeError(`no call of the phase ${phase} was counted`);
-  const places: readonly Place[] = ['before', 'torn', 'after'];
-  for (let round = 0; ; round += 1) {
-    const random = new SeededRandom(`${seed}|${phase}|${String(round)}`);
-    const left = Array.from({ length: calls }, (_, at) => at + 1).flatMap((call) =>
-      places.map((place): Moment => ({ phase, call, place })),
-    );
-    while (left.length > 0) {
-      const [moment] = left.splice(random.below(left.length), 1);
-      if (moment) yield moment;
-    }
+  const kinds = [drawPlace('before', calls), drawPlace('after', calls), drawPlace('torn', writes)];
+  for (;;) for (const kind of kinds) yield* kind();
+
+  function drawPlace(place: Place, count: number): () => Moment[] {
+    const random = new SeededRandom(`${seed}|${phase}|${place}`);
+    let left: number[] = [];
+    return () => {
+      if (left.length === 0) left = Array.from({ length: count }, (_, at) => at + 1);
+      return left.splice(random.below(Math.max(1, left.length)), 1).map((call) => ({ phase, call, place }));
+    };
   }
 }
 
-/** Moments for each phase: at least `least`, and together `total`, shared evenly. */
-export function shareMoments(chosen: readonly Phase[], total: number, least: number): ReadonlyMap<Phase, number> {
-  const each = Math.max(least, Math.floor(total / chosen.length));
-  let over = Math.max(0, total - each * chosen.length);
-  return new Map(chosen.map((phase) => [phase, each + (over-- > 0 ? 1 : 0)]));
+/** Of whole daemons fewer will do: each costs as much as four of the others, and what they do stands in the other phases too. */
+const leastOf: Readonly<Partial<Record<Phase, number>>> = { 'task process': 10, daemon: 10 };
+const leastOfOthers = 20;
+
+/** How many moments of each phase: its least, and what is left of `total` shared evenly by the phases of files. */
+export function shareMoments(chosen: readonly Phase[], total: number): ReadonlyMap<Phase, number> {
+  const shares = new Map(chosen.map((phase) => [phase, leastOf[phase] ?? leastOfOthers]));
+  const others = chosen.filter((phase) => leastOf[phase] === undefined);
+  const least = [...shares.values()].reduce((sum, share) => sum + share, 0);
+  for (let left = total - least, at = 0; left > 0; left -= 1, at += 1) {
+    const phase = (others.length > 0 ? others : chosen)[at % (others.length || chosen.length)];
+    if (phase !== undefined) shares.set(phase, (shares.get(phase) ?? 0) + 1);
+  }
+  return shares;
 }
 
 export function momentText({ phase, call, place }: Moment): string {
-  return `${phase}, ${place} call ${String(call)}`;
+  return `${phase}, ${place === 'torn' ? 'in the middle of write' : `${place} call`} ${String(call)}`;
 }

@@ -8,10 +8,10 @@ import { openState, type StateDatabase } from '../../src/daemon/state/state.ts';
 import { mergeKey } from '../../src/tasks/queue/merge.ts';
 import type { QueueStore } from '../../src/tasks/queue/store.ts';
 import { Findings, type Attempt, type Lab, type Scenario } from './lab.ts';
-import type { Counts, Moment, TraceOrder } from './moments.ts';
+import type { CallCount, Counts, Moment, TraceOrder } from './moments.ts';
 import { openQueue } from './queue.ts';
 import type { QueueOrder } from './queue-child.fixture.ts';
-import { apply, contentOfStored, makeScript, stepsSeen, type Step } from './queue-script.ts';
+import { apply, shownByStored, makeScript, stepsSeen, type Step } from './queue-script.ts';
 
 const scriptLength = 60;
 const lockPatienceMs = 10_000;
@@ -24,7 +24,7 @@ export class QueueScenario implements Scenario {
   readonly #lab: Lab;
   readonly #script: readonly (readonly Step[])[];
   readonly #steps: readonly Step[];
-  #scriptCalls = 0;
+  #scripted: CallCount = { calls: 0, writes: 0 };
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -37,19 +37,23 @@ export class QueueScenario implements Scenario {
     await this.#inState(this.#left, async ({ queue }) => {
       for (const step of this.#steps) await apply(queue, step);
     });
-    const count = (script: QueueOrder['script']): Promise<number> =>
+    const count = (script: QueueOrder['script']): Promise<CallCount> =>
       this.#lab.inFolder(async (folder) => {
         const counts = join(folder, 'counts.json');
         await this.#run(folder, script, { ...traced, counts });
-        return (await this.#lab.readCounts(counts))['queue commit'] ?? 0;
+        return (await this.#lab.readCounts(counts))['queue commit'] ?? { calls: 0, writes: 0 };
       });
-    this.#scriptCalls = await count(this.#script);
-    return { 'queue commit': this.#scriptCalls + (await count(undefined)) };
+    const scripted = (this.#scripted = await count(this.#script));
+    const start = await count(undefined);
+    return {
+      'queue commit': { calls: scripted.calls + start.calls, writes: scripted.writes + start.writes },
+    };
   }
 
   async attempt(moment: Moment): Promise<Attempt> {
-    const inStart = moment.call > this.#scriptCalls;
-    const kill = { ...moment, call: inStart ? moment.call - this.#scriptCalls : moment.call };
+    const scripted = moment.place === 'torn' ? this.#scripted.writes : this.#scripted.calls;
+    const inStart = moment.call > scripted;
+    const kill = { ...moment, call: inStart ? moment.call - scripted : moment.call };
     return this.#lab.inFolder(async (folder) => {
       const { state, killed, told } = await this.#run(folder, inStart ? undefined : this.#script, { ...traced, kill });
       const findings = new Findings();
@@ -66,7 +70,7 @@ export class QueueScenario implements Scenario {
   /** Neither less than was answered nor more than was asked for, and nothing by halves. */
   async #findSteps(queue: QueueStore, answered: number, findings: Findings): Promise<void> {
     const asked = this.#askedWhen(answered);
-    const seen = stepsSeen(await contentOfStored(queue), this.#steps, answered, asked);
+    const seen = stepsSeen(await shownByStored(queue), this.#steps, answered, asked);
     findings.expect(seen !== undefined, `the queue is not what ${answered} to ${asked} of the calls make of it`);
   }
 

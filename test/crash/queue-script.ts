@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { taskId, type TaskId } from '../../src/core/ids.ts';
 import { emptyResult } from '../../src/tasks/empty-result.ts';
 import { MemoryQueueStore } from '../../src/tasks/queue/memory-store.ts';
-import type { NewTask, QueueStore } from '../../src/tasks/queue/store.ts';
-import type { EndState, Priority } from '../../src/tasks/task.ts';
+import type { LiveTasks, NewTask, QueueStore } from '../../src/tasks/queue/store.ts';
+import type { EndedTask, EndState, Priority } from '../../src/tasks/task.ts';
 import { SeededRandom } from '../support/datastore/seeded.ts';
 
 /** One call; plain JSON. */
@@ -15,6 +15,7 @@ export interface Step {
 
 export const boot = 'the boot that is killed';
 const priorities: readonly Priority[] = ['immediate', 'next', 'superior', 5, 0, -5, 'inferior', 'on-idle'];
+const historyLimit = 10_000;
 const endings: readonly EndState[] = ['done', 'warning', 'failed', 'cancelled'];
 
 /** Applies a step to a store of either kind. */
@@ -24,20 +25,25 @@ export function apply(store: object, { method, values }: Step): unknown {
   return Reflect.apply(call, store, values);
 }
 
-/** Everything that a store shows, as a value to compare. */
-export function contentOf(store: MemoryQueueStore): unknown {
-  return { live: store.live(), history: store.history({ limit: 10_000 }) };
+/** Everything that a store shows, as a value to compare: of positions only the order that they make. */
+function contentOf({ waiting, ...live }: LiveTasks, history: readonly EndedTask[]): unknown {
+  const inOrder = [...waiting].sort((a, b) => a.position - b.position).map(({ task }) => task);
+  return { ...live, inOrder, history };
 }
 
-export async function contentOfStored(store: QueueStore): Promise<unknown> {
-  return { live: await store.live(), history: await store.history({ limit: 10_000 }) };
+function shownBy(model: MemoryQueueStore): unknown {
+  return contentOf(model.live(), model.history({ limit: historyLimit }));
+}
+
+export async function shownByStored(store: QueueStore): Promise<unknown> {
+  return contentOf(await store.live(), await store.history({ limit: historyLimit }));
 }
 
 /** How many of the steps a store has seen, if what it shows is what it shall show after just so many. */
 export function stepsSeen(content: unknown, steps: readonly Step[], from: number, to: number): number | undefined {
   const model = new MemoryQueueStore();
   for (let seen = 0; seen <= Math.min(to, steps.length); seen += 1) {
-    if (seen >= from && isDeepStrictEqual(content, contentOf(model))) return seen;
+    if (seen >= from && isDeepStrictEqual(content, shownBy(model))) return seen;
     const step = steps[seen];
     if (step) apply(model, step);
   }
@@ -64,23 +70,32 @@ export function makeScript(seed: string, length: number): Step[][] {
   return groups;
 }
 
+/** By chance, one of what can be done now. */
 function drawStep(random: SeededRandom, model: MemoryQueueStore, number: number): Step {
   const { waiting, running } = model.live();
   const nowMs = 1_000_000 + number;
-  const task = waiting[random.below(Math.max(1, waiting.length))]?.task;
-  const active = running[random.below(Math.max(1, running.length))];
-  const choice = random.below(10);
-  if (task && choice === 0) return { method: 'setPriority', values: [task.id, pick(random, priorities)] };
-  if (task && choice === 1) return { method: 'move', values: [task.id, random.below(2) === 0 ? 'first' : 'last'] };
-  if (task && (choice === 2 || choice === 3)) return { method: 'start', values: [task.id, nowMs, boot] };
-  if (active?.state === 'running' && choice === 4) return { method: 'abort', values: [active.id] };
-  if (active && (choice === 5 || choice === 6)) {
-    const result = emptyResult(pick(random, endings), active.request.repositories);
-    const repeat = random.below(2) === 0 ? { repeat: newTask(random, number) } : {};
-    return { method: 'end', values: [active.id, { endedMs: nowMs, result, ...repeat }] };
+  const possible: Step[] = [
+    { method: 'enqueue', values: [newTask(random, number)] },
+    { method: 'enqueue', values: [newTask(random, number)] },
+    { method: 'pause', values: [{ what: 'queue', by: 'somebody', sinceMs: nowMs }] },
+  ];
+  if (waiting.length > 0) {
+    const { id } = pick(random, waiting).task;
+    possible.push(
+      { method: 'start', values: [id, nowMs, boot] },
+      { method: 'setPriority', values: [id, pick(random, priorities)] },
+      { method: 'move', values: [id, pick(random, ['first', 'last'])] },
+    );
   }
-  if (choice === 7) return { method: 'pause', values: [{ what: 'queue', by: 'somebody', sinceMs: nowMs }] };
-  return { method: 'enqueue', values: [newTask(random, number)] };
+  if (running.length > 0) {
+    const task = pick(random, running);
+    if (task.state === 'running') possible.push({ method: 'abort', values: [task.id] });
+    const result = emptyResult(pick(random, endings), task.request.repositories);
+    const ending = { endedMs: nowMs, result };
+    const repeat = newTask(random, number);
+    possible.push({ method: 'end', values: [task.id, pick(random, [ending, { ...ending, repeat }])] });
+  }
+  return pick(random, possible);
 }
 
 function newTask(random: SeededRandom, number: number): NewTask {

@@ -46,41 +46,33 @@ class Trace {
     this.#rules = rules.map((rule) => ({ phase: rule.phase, path: new RegExp(rule.path) }));
     this.#kill = kill;
     if (isMainThread) {
-      setEnvironmentData(shared, { order, counters: new SharedArrayBuffer(4 * this.#phases.length) });
+      setEnvironmentData(shared, { order, counters: new SharedArrayBuffer(8 * this.#phases.length) });
       if (counts !== undefined) process.on('exit', () => this.#report(counts));
     }
     this.#counters = new Int32Array(getEnvironmentData(shared).counters);
   }
 
-  /** A call on `path`; `half` does the first half of it. */
-  on(path, act, half = act) {
+  /** A call on `path`; `half` does the first half of a write. */
+  on(path, act, half) {
     const phase = this.#during ?? this.phaseOf(path);
     return phase === undefined ? act() : this.#counted(phase, act, half);
   }
 
   look(path, act) {
-    return this.#during === undefined ? act() : this.#counted(this.#during, act, act);
+    return this.#during === undefined ? act() : this.#counted(this.#during, act);
   }
 
   /** A call that takes long: counted at its beginning and at its end, and everything in between belongs to the phase. */
   async during(name, act) {
     const phase = this.#told[name];
     if (phase === undefined) return act();
-    await this.#counted(
-      phase,
-      async () => undefined,
-      async () => undefined,
-    );
+    await this.#counted(phase, async () => undefined);
     this.#during = phase;
     try {
       return await act();
     } finally {
       this.#during = undefined;
-      await this.#counted(
-        phase,
-        async () => undefined,
-        async () => undefined,
-      );
+      await this.#counted(phase, async () => undefined);
     }
   }
 
@@ -89,8 +81,11 @@ class Trace {
   }
 
   #counted(phase, act, half) {
-    const call = Atomics.add(this.#counters, this.#phases.indexOf(phase), 1) + 1;
-    const place = this.#kill?.phase === phase && this.#kill.call === call ? this.#kill.place : undefined;
+    const at = 2 * this.#phases.indexOf(phase);
+    const call = Atomics.add(this.#counters, at, 1) + 1;
+    const write = half === undefined ? 0 : Atomics.add(this.#counters, at + 1, 1) + 1;
+    const now = this.#kill?.place === 'torn' ? write : call;
+    const place = this.#kill?.phase === phase && this.#kill.call === now ? this.#kill.place : undefined;
     if (place === 'before') die();
     const result = place === 'torn' ? half() : act();
     if (place === undefined) return result;
@@ -98,7 +93,10 @@ class Trace {
   }
 
   #report(file) {
-    const counts = Object.fromEntries(this.#phases.map((phase, at) => [phase, Atomics.load(this.#counters, at)]));
+    const [...all] = this.#counters;
+    const counts = Object.fromEntries(
+      this.#phases.map((phase, at) => [phase, { calls: all[2 * at], writes: all[2 * at + 1] }]),
+    );
     const fd = original.openSync(file, 'w');
     original.writeSync(fd, JSON.stringify(counts));
     original.closeSync(fd);
