@@ -8,7 +8,6 @@ import type { BlobId } from '../../core/ids.ts';
 export class IdTable {
   readonly #width: number;
   #ids: Uint8Array;
-  #words: Int32Array;
   #values: Uint32Array;
   #used: Uint8Array;
   #capacity: number;
@@ -19,7 +18,6 @@ export class IdTable {
     this.#capacity = 1024;
     while (this.#capacity * 0.75 < expected) this.#capacity *= 2;
     this.#ids = new Uint8Array(this.#capacity * 32);
-    this.#words = new Int32Array(this.#ids.buffer);
     this.#values = new Uint32Array(this.#capacity * width);
     this.#used = new Uint8Array(this.#capacity);
   }
@@ -64,37 +62,20 @@ export class IdTable {
     return this.#ids.subarray(index * 32, index * 32 + 32) as BlobId;
   }
 
+  /** Where the id is, or where it belongs. No allocation: it is asked for every chunk of every index. */
   #slot(id: BlobId): number {
-    const view = new DataView(id.buffer, id.byteOffset, 32);
     const mask = this.#capacity - 1;
-    const [a, b, c, d] = [
-      view.getInt32(0, true),
-      view.getInt32(4, true),
-      view.getInt32(8, true),
-      view.getInt32(12, true),
-    ];
-    let slot = (a >>> 0) & mask;
-    for (;;) {
-      if (this.#used[slot] === 0) return slot;
-      const word = slot * 8;
-      const words = this.#words;
-      if (
-        words[word] === a &&
-        words[word + 1] === b &&
-        words[word + 2] === c &&
-        words[word + 3] === d &&
-        this.#restEqual(slot, view)
-      ) {
-        return slot;
-      }
+    const word = (id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24);
+    let slot = word & mask;
+    while (this.#used[slot] === 1 && !this.#holds(slot, id)) {
       slot = (slot + 1) & mask;
     }
+    return slot;
   }
 
-  #restEqual(slot: number, id: DataView): boolean {
-    for (let word = 4; word < 8; word += 1) {
-      if (this.#words[slot * 8 + word] !== id.getInt32(word * 4, true)) return false;
-    }
+  #holds(slot: number, id: BlobId): boolean {
+    const at = slot * 32;
+    for (let byte = 0; byte < 32; byte += 1) if (this.#ids[at + byte] !== id[byte]) return false;
     return true;
   }
 
@@ -102,7 +83,6 @@ export class IdTable {
     const old = { ids: this.#ids, values: this.#values, used: this.#used, capacity: this.#capacity };
     this.#capacity *= 2;
     this.#ids = new Uint8Array(this.#capacity * 32);
-    this.#words = new Int32Array(this.#ids.buffer);
     this.#values = new Uint32Array(this.#capacity * this.#width);
     this.#used = new Uint8Array(this.#capacity);
     for (let from = 0; from < old.capacity; from += 1) {
