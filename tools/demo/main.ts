@@ -66,6 +66,7 @@ async function play(world: World, options: DemoOptions): Promise<number> {
     keep = true;
     return 1;
   } finally {
+    if (!keep) world.steps.line(`\nEnding the processes and removing ${world.folders.top} …`);
     await world.processes.stopAll();
     if (keep) world.steps.line(`\nLogs: ${world.folders.logs}. Remove ${world.folders.top} when you have seen enough.`);
     else removeFolders(world.folders);
