@@ -9,6 +9,7 @@ import { BadChunks } from './bad-chunks.ts';
 import { CommitGroup } from './commit-group.ts';
 import { itemLabel, type DraftItem, type PlannedItem } from './item.ts';
 import { ItemReader, NoTargetLeft, type ReadItem } from './item-reader.ts';
+import { Parent, type ParentSnapshot } from './parent.ts';
 import { planBackup, type BackupPlan } from './plan.ts';
 import { problemOf, ProblemList } from '../../core/problem.ts';
 import { ProgressMeter, type Progress } from '../../core/progress.ts';
@@ -200,7 +201,7 @@ class BackupRun {
     if (opened.outcome === 'busy') this.#busy += 1;
     if (opened.outcome !== 'open') return undefined;
     try {
-      const read = await this.#read(opened.item, targets);
+      const read = await this.#read(opened.item, targets, item.parent);
       return {
         planned: { ...item, targets },
         opened: opened.item,
@@ -215,8 +216,9 @@ class BackupRun {
     }
   }
 
-  #read(item: PbsItem, targets: readonly TargetRun[]): Promise<ReadItem> {
+  async #read(item: PbsItem, targets: readonly TargetRun[], from?: ParentSnapshot): Promise<ReadItem> {
     const options = {
+      parent: from && (await Parent.open(from, targets, this.#request.signal)),
       verify: this.#request.options.verify,
       identity: this.#source.identity,
       targets: this.#targets.length,

@@ -3,6 +3,7 @@
  * target misses to the workers. What comes back is what the record will be made of; whether every chunk was good is
  * known only after the workers are done.
  */
+import { equalBytes } from '../../core/bytes.ts';
 import type { BlobId } from '../../core/ids.ts';
 import { BatchBuilder } from '../compute/chunk-batch.ts';
 import type { ChunkBatch, ChunkRule } from '../compute/compute.ts';
@@ -18,6 +19,7 @@ import type { ManifestFile } from '../pbs/manifest.ts';
 import type { PbsItem } from '../sources/pbs.ts';
 import { assuranceOf } from './bad-chunks.ts';
 import { ListWriter } from './list-writer.ts';
+import type { KnownImage, Parent } from './parent.ts';
 import type { TargetRun } from './target-run.ts';
 
 /** At most so many chunks in a batch, … */
@@ -49,6 +51,8 @@ export interface ItemReaderOptions {
   /** Bytes of images and streams that need not be read. */
   readonly onKnown: (bytes: number) => void;
   readonly onRead: (fileBytes: number) => void;
+  /** What its images are compared with first. */
+  readonly parent: Parent | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -104,7 +108,8 @@ export class ItemReader {
 
   async #storeIndex(file: ManifestFile, index: FixedIndex | DynamicIndex, assurance: Assurance): Promise<PbsFile> {
     const extra = assurance === 'unverified' ? this.#options.identity : new Uint8Array(0);
-    const list = await this.#claimChunks(this.#ruleOf(file), index, pbsChunkDigests(assurance, extra));
+    const isKnown = comparison(index, await this.#options.parent?.image(file.name), assurance, extra);
+    const list = await this.#claimChunks(this.#ruleOf(file), index, isKnown, pbsChunkDigests(assurance, extra));
     const common = {
       name: file.name,
       header: withoutTrailingZeros(index.header),
@@ -123,6 +128,7 @@ export class ItemReader {
   async #claimChunks(
     rule: ChunkRule,
     index: ChunkIndex,
+    isKnown: (at: number) => boolean,
     identify: ReturnType<typeof pbsChunkDigests>,
   ): Promise<BlobRef> {
     const list = new ListWriter(index.kind, (node) => this.#store('list', node));
@@ -132,7 +138,7 @@ export class ItemReader {
       for (let at = 0; at < index.count; at += 1) {
         const digest = index.digestAt(at);
         const length = index.lengthAt(at);
-        if (!this.#claim(batch, digest, length, identify)) known += length;
+        if (isKnown(at) || !this.#claim(batch, digest, length, identify)) known += length;
         list.add(digest, length);
         if (batch.isFull || batch.dataBytes >= batchBytes) {
           const full = batch;
@@ -189,6 +195,17 @@ export class ItemReader {
     if (!ref || this.#targets.every((target) => !target.active)) throw new NoTargetLeft();
     return ref;
   }
+}
+
+/** Whether the chunk at a place needs no claim, because the parent has it there. */
+function comparison(
+  index: FixedIndex | DynamicIndex,
+  image: KnownImage | undefined,
+  assurance: Assurance,
+  extra: Uint8Array,
+): (at: number) => boolean {
+  if (index.kind !== 'fixed' || image?.assurance !== assurance || !equalBytes(image.extra, extra)) return () => false;
+  return (at) => image.has(index, at);
 }
 
 /** Cuts a small file into what one blob may hold. */

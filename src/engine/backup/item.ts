@@ -5,6 +5,7 @@ import { formatTime, type SnapshotName } from '../pbs/layout.ts';
 import type { PbsItem } from '../sources/pbs.ts';
 import type { BadChunks } from './bad-chunks.ts';
 import type { ReadItem } from './item-reader.ts';
+import type { ParentSnapshot } from './parent.ts';
 import type { SourceItem } from './selection.ts';
 import type { TargetRun } from './target-run.ts';
 
@@ -14,6 +15,8 @@ export interface PlannedItem extends SourceItem {
   readonly targets: readonly TargetRun[];
   /** Those of the targets that have it already, but perhaps no longer all that it relies on. */
   readonly mends: ReadonlyMap<TargetRun, SnapshotId>;
+  /** The snapshot nearest in time that all its targets have and the source still shows. */
+  readonly parent?: ParentSnapshot | undefined;
 }
 
 /** A planned item whose files were read; its chunks are with the workers. */

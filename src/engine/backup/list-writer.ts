@@ -1,4 +1,5 @@
 import type { BlobRef } from '../format/blob.ts';
+import type { ChunkIndex } from '../pbs/chunk-index.ts';
 import { encodeListNode, listFanout, type ListChild, type ListPart } from '../format/list.ts';
 
 /**
@@ -72,4 +73,14 @@ export class ListWriter {
     const ref = await this.#store(encodeListNode({ kind: 'inner', type: this.#type, level, children }));
     await this.#addChild(level + 1, { bytes, ref });
   }
+}
+
+/** The root of the list of a whole index. @param store as for `ListWriter`. */
+export async function listOf(index: ChunkIndex, store: (node: Uint8Array) => Promise<BlobRef>): Promise<BlobRef> {
+  const list = new ListWriter(index.kind, store);
+  for (let at = 0; at < index.count; at += 1) {
+    list.add(index.digestAt(at), index.lengthAt(at));
+    if (list.isFull) await list.flush();
+  }
+  return list.finish();
 }

@@ -4,6 +4,7 @@ import type { SnapshotSummary } from '../repository/repository.ts';
 import { groupKey, type ListedGroup } from '../sources/pbs.ts';
 import type { StoredPair } from './amend.ts';
 import type { PlannedItem } from './item.ts';
+import type { ParentSnapshot } from './parent.ts';
 import { backupOrder, itemKey, missingItems, type SelectionRule } from './selection.ts';
 import type { TargetRun } from './target-run.ts';
 
@@ -54,7 +55,40 @@ export function planBackup(groups: readonly ListedGroup[], targets: readonly Tar
     }
     stored.set(target, pairs);
   }
-  return { items: backupOrder([...planned.values()]), stored };
+  const candidates = parentsByGroup(stored);
+  const items = [...planned.values()].map((item) => ({ ...item, parent: parentOf(item, candidates.get(item.group)) }));
+  return { items: backupOrder(items), stored };
+}
+
+interface Candidate extends ParentSnapshot {
+  readonly summaries: Map<TargetRun, SnapshotSummary>;
+}
+
+/** What some target has, by group and item. */
+function parentsByGroup(stored: BackupPlan['stored']): Map<string, Map<string, Candidate>> {
+  const groups = new Map<string, Map<string, Candidate>>();
+  for (const [target, pairs] of stored) {
+    for (const { summary, snapshot } of pairs) {
+      const items = groups.get(summary.group) ?? new Map<string, Candidate>();
+      const candidate = items.get(summary.item) ?? { snapshot, summaries: new Map<TargetRun, SnapshotSummary>() };
+      candidate.summaries.set(target, summary);
+      items.set(summary.item, candidate);
+      groups.set(summary.group, items);
+    }
+  }
+  return groups;
+}
+
+/** What is in doubt is asked for chunk by chunk: that is what settles the doubt. */
+function parentOf(item: DraftedItem, candidates: ReadonlyMap<string, Candidate> | undefined): Candidate | undefined {
+  if (item.mends.size > 0) return undefined;
+  let nearest: Candidate | undefined;
+  const distance = ({ snapshot }: Candidate): number => Math.abs(snapshot.timeSeconds * 1000 - item.timeMs);
+  for (const candidate of candidates?.values() ?? []) {
+    if (!item.targets.every((target) => candidate.summaries.has(target))) continue;
+    if (nearest === undefined || distance(candidate) < distance(nearest)) nearest = candidate;
+  }
+  return nearest;
 }
 
 interface DraftedItem extends PlannedItem {

@@ -83,6 +83,11 @@ export interface WriteSession {
   claim(id: BlobId): ClaimResult;
   /** Gives up a claim whose content could not be read or verified. */
   disclaim(id: BlobId): void;
+  /**
+   * Whether all that this committed snapshot names is known, so that its blobs need not be claimed one by one. When it
+   * answers true, every pack that dies from here on counts as lost at the next commit.
+   */
+  relyOn(snapshot: SnapshotId): boolean;
 
   /**
    * Uploads the pack and makes its blobs known once the store confirmed it. Resolves then. May write an index segment

@@ -12,7 +12,7 @@ import {
 } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import { blake3 } from '../crypto/blake3.ts';
-import { encodeIndexSegment } from '../format/index-segment.ts';
+import { encodeIndexSegment, packsBySegment } from '../format/index-segment.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { packName, segmentName } from '../format/names.ts';
 import { encodeBlobContent, type BlobKind, type BlobRef, type CompressionLevel } from '../format/blob.ts';
@@ -75,6 +75,8 @@ export class Session implements WriteSession {
   readonly #parts: SessionParts;
   readonly #claims = new Claims();
   readonly #reliedOn = new Set<PackId>();
+  /** Some snapshot is relied on as a whole: which packs that means is not known. */
+  #reliesOnSnapshots = false;
   readonly #own: OwnPacks;
   #knownDead: DeadSet;
   #metadata: PackBuilder | undefined;
@@ -111,6 +113,17 @@ export class Session implements WriteSession {
     this.#claims.fail(id);
   }
 
+  relyOn(snapshot: SnapshotId): boolean {
+    const { snapshots, unproven, warnings, segments, damaged } = this.#parts.view();
+    const known = snapshots.get(snapshot);
+    if (!known || known.damaged || unproven.has(snapshot) || warnings.length > 0) return false;
+    // Less in the table than the journal names: an index segment is lost, or the store does not list a pack.
+    const stamp = this.#parts.table().stamp();
+    if (stamp.segments.size !== segments.size || stamp.dead.size !== damaged.size) return false;
+    this.#reliesOnSnapshots = true;
+    return true;
+  }
+
   async addPack(pack: FinishedPack, signal?: AbortSignal): Promise<void> {
     this.#check();
     try {
@@ -125,6 +138,7 @@ export class Session implements WriteSession {
       entries: pack.entries,
     };
     this.#own.addPack(indexed);
+    for (const entry of pack.entries) this.#claims.settle(entry.id);
     this.#reliedOn.add(pack.id);
     this.#parts.stored(pack.id);
     this.#totals.storedBytes += indexed.sizeBytes;
@@ -228,7 +242,7 @@ export class Session implements WriteSession {
       const { storage, writer, clock, view, refresh } = this.#parts;
       const unfinished: Unfinished = { lines, contents, written: false };
       this.#unfinished = unfinished;
-      await this.#writeSegment(signal);
+      await this.#writeSegments(signal);
       await storage.barrier(this.#own.takeUnsettled(), { signal });
       await refresh(signal);
       const before = this.#lostPacks();
@@ -285,7 +299,8 @@ export class Session implements WriteSession {
     const lost = new Set<PackId>();
     for (const dead of damaged) {
       const pack = packId(dead.slice(0, 64));
-      if (!this.#knownDead.has(dead) && this.#reliedOn.delete(pack)) lost.add(pack);
+      if (this.#knownDead.has(dead)) continue;
+      if (this.#reliedOn.delete(pack) || this.#reliesOnSnapshots) lost.add(pack);
     }
     this.#knownDead = damaged;
     if (lost.size > 0) this.#own.declareDead(damaged);
@@ -306,7 +321,7 @@ export class Session implements WriteSession {
   async #progress(signal: AbortSignal | undefined): Promise<void> {
     if (this.#own.unlisted.length === 0 && this.#own.unnamed.length === 0) return;
     const { writer, view, refresh } = this.#parts;
-    await this.#writeSegment(signal);
+    await this.#writeSegments(signal);
     await refresh(signal);
     const named = this.#own.unnamed;
     const content = { kind: 'progress', run: this.run, segments: named.map((segment) => segment.id) } as const;
@@ -316,20 +331,20 @@ export class Session implements WriteSession {
     this.#lastProgressMs = this.#parts.clock.monotonic();
   }
 
-  async #writeSegment(signal: AbortSignal | undefined): Promise<void> {
-    const packs = this.#own.unlisted;
-    if (packs.length === 0) return;
-    const { id, bytes } = encodeIndexSegment(this.#parts.keys, packs, this.#parts.random);
-    const name = segmentName(id);
-    await this.#parts.storage.put(name, bytes, { signal });
-    this.#own.addSegment({ id, packs }, { name, bytes });
+  async #writeSegments(signal: AbortSignal | undefined): Promise<void> {
+    for (const packs of packsBySegment(this.#own.unlisted)) {
+      const { id, bytes } = encodeIndexSegment(this.#parts.keys, packs, this.#parts.random);
+      const name = segmentName(id);
+      await this.#parts.storage.put(name, bytes, { signal });
+      this.#own.addSegment({ id, packs }, { name, bytes });
+    }
   }
 
   /** The journal names these segments now: their packs move from this session's own table to the common one. */
   #adopt(segments: readonly OwnSegment[]): void {
     for (const segment of segments) this.#parts.table().add(segment.id, segment.packs);
     this.#own.named(segments);
-    this.#claims.forgetStored((id) => this.#own.has(id) || this.#parts.table().packNumberOf(id) >= 0);
+    this.#claims.forgetSettled();
   }
 
   async #finishMetadata(signal: AbortSignal | undefined): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { EntryId } from '../../../src/core/ids.ts';
+import { snapshotId, type EntryId } from '../../../src/core/ids.ts';
 import { encodeEntry } from '../../../src/engine/format/entry.ts';
 import { utf8 } from '../../../src/core/bytes.ts';
 import { createOsLocks } from '../../../src/core/os-lock-helper.ts';
@@ -147,6 +147,37 @@ describe('a write session', () => {
     await reader.loadIndex();
     expect(reader.locate(id)?.pack).not.toBe(pack);
     expect(await reader.readContent('data', ref)).toEqual(utf8('shared'));
+  });
+
+  it('relies on a whole snapshot until one of the packs dies, whichever that is', async () => {
+    const storage = new MemoryStorage();
+    const first = await openTestRepository(storage);
+    await commitOne(first, '1', 'relied on');
+    const [summary] = first.snapshots();
+    if (!summary) throw new Error('not committed');
+    const session = await (await openTestRepository(storage)).write({ run: newRun() });
+    expect(session.relyOn(snapshotId('0'.repeat(32)))).toBe(false);
+    expect(session.relyOn(summary.id)).toBe(true);
+    await first.loadIndex();
+    const pack = first.locate(testKeys.blobId('snapshot', summary.record))?.pack;
+    if (pack === undefined) throw new Error('not located');
+    await first.append({ kind: 'damaged', packs: [pack], blobs: [] });
+
+    expect(await session.commit([testRecord('2')])).toMatchObject({ outcome: 'lost', packs: [pack] });
+    expect(session.relyOn(summary.id)).toBe(false);
+    await session.abandon();
+  });
+
+  it('relies on no snapshot while the store lacks a pack that the journal names', async () => {
+    const storage = new MemoryStorage();
+    const first = await openTestRepository(storage);
+    await commitOne(first, '1', 'kept');
+    const kept = new Set(await names(storage, 'packs/'));
+    await commitOne(first, '2', 'will be lost');
+    for (const name of await names(storage, 'packs/')) if (!kept.has(name)) await storage.delete(name);
+    const session = await (await openTestRepository(storage)).write({ run: newRun() });
+    for (const { id } of first.snapshots()) expect(session.relyOn(id)).toBe(false);
+    await session.close();
   });
 
   it('amends a record without a second snapshot', async () => {
