@@ -2,7 +2,6 @@
 import { hostname } from 'node:os';
 import { toHex } from '../core/bytes.ts';
 import type { TaskResult } from '../daemon/api/contract.ts';
-import { taskKindRunners } from '../tasks/kinds/registry.ts';
 import type { EngineAround } from '../tasks/kinds/open.ts';
 import { runTask, type TaskAssignment, type TaskContext } from '../tasks/kinds/task-kind.ts';
 import { exitCodeOfResult } from './exit-code.ts';
@@ -36,6 +35,7 @@ export async function engineAround(session: Session): Promise<EngineAround> {
 
 export async function runDirect(session: Session, assignment: TaskAssignment): Promise<TaskResult> {
   const { world, output } = session;
+  const { taskKindRunners } = await import('../tasks/kinds/registry.ts');
   const line = new ProgressLine(world.stderr, world.clock);
   const context: TaskContext = {
     signal: world.signal,

@@ -1,5 +1,4 @@
 /** Runs the daemon in this process, from signals to exit code. */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../core/clock.ts';
 import { createOsLocks } from '../core/os-lock-helper.ts';
@@ -8,6 +7,7 @@ import { loadConfig } from './config/load.ts';
 import { openLog, type DaemonLog } from './log/log.ts';
 import { Scrubber } from './log/scrubber.ts';
 import { secretTexts } from './config/assignments.ts';
+import { packageRoot, programVersion } from './version.ts';
 import { startDaemon, type Daemon, type DaemonParts } from './wiring.ts';
 
 export interface DaemonOptions {
@@ -15,14 +15,6 @@ export interface DaemonOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Pretty lines when the configuration does not ask for a format and a person looks on. */
   readonly terminal: boolean;
-}
-
-/** In the build and in the sources `package.json` and `dist` lie two folders up. */
-const root = new URL('../../', import.meta.url);
-
-export function programVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { readonly version: string };
-  return version;
 }
 
 /**
@@ -49,7 +41,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       scrubber,
       environment: options.environment,
       version: programVersion(),
-      uiFolder: fileURLToPath(new URL('dist/ui/', root)),
+      uiFolder: fileURLToPath(new URL('dist/ui/', packageRoot)),
       entries: entries(),
     });
     return await untilStopped(daemon, log);

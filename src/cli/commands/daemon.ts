@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { runDaemon } from '../../daemon/main.ts';
 import type { Run } from './command.ts';
 
 export function addDaemon(program: Command, run: Run): void {
@@ -7,12 +6,13 @@ export function addDaemon(program: Command, run: Run): void {
     .command('daemon')
     .description('run the supervisor')
     .action(() =>
-      run((session) =>
-        runDaemon({
+      run(async (session) => {
+        const { runDaemon } = await import('../../daemon/main.ts');
+        return runDaemon({
           configFile: session.configFile,
           environment: session.world.env,
           terminal: session.world.stdout.isTerminal && !session.options.json,
-        }),
-      ),
+        });
+      }),
     );
 }

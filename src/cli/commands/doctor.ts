@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { doctorFindings } from '../doctor/doctor.ts';
 import type { Session } from '../session.ts';
 import type { Run } from './command.ts';
 
@@ -11,6 +10,7 @@ export function addDoctor(program: Command, run: Run): void {
 }
 
 async function doctor(session: Session): Promise<number> {
+  const { doctorFindings } = await import('../doctor/doctor.ts');
   const findings = await doctorFindings(session);
   session.output.rows(
     findings,

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { Secret } from '../../core/secret.ts';
-import { recoveryKit } from '../../tasks/kinds/open.ts';
 import { engineAround } from '../direct.ts';
 import { locationUrl } from '../location-text.ts';
 import type { Session } from '../session.ts';
@@ -15,6 +14,7 @@ export function addKey(program: Command, run: Run): void {
 }
 
 async function recovery(session: Session): Promise<number> {
+  const { recoveryKit } = await import('../../tasks/kinds/open.ts');
   const assignment = await session.repository();
   const { id, code } = await recoveryKit(assignment, await engineAround(session));
   printKit(session, { name: assignment.name, location: locationUrl(assignment.location), id, code });

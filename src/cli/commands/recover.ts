@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { parseRepositoryUrl, storeSecrets } from '../repository-url.ts';
 import type { RepositoryAssignment } from '../../tasks/kinds/assignment.ts';
-import { openReader } from '../../tasks/kinds/reader.ts';
 import { recoveryCodeFor } from '../credential.ts';
 import { printResult, recoveryBase, runDirect } from '../direct.ts';
 import { cliLogger } from '../log.ts';
@@ -58,6 +57,7 @@ async function recover(
     };
     return printResult(session, await runDirect(session, assignment));
   }
+  const { openReader } = await import('../../tasks/kinds/reader.ts');
   const reader = openReader(repository, undefined, cliLogger(world, session.options));
   try {
     printSnapshots(

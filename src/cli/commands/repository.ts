@@ -4,7 +4,6 @@ import { formatSize } from '../../core/units.ts';
 import { engineAround } from '../direct.ts';
 import type { Session } from '../session.ts';
 import { groupText, timeText } from '../words.ts';
-import { initAssigned, probeAssigned } from '../../tasks/kinds/open.ts';
 import type { RepositoryAssignment } from '../../tasks/kinds/assignment.ts';
 import type { StatusView } from '../../daemon/api/contract.ts';
 import { locationText, locationUrl } from '../location-text.ts';
@@ -71,6 +70,7 @@ async function statusIfRunning(session: Session): Promise<StatusView | undefined
 }
 
 async function init(session: Session): Promise<number> {
+  const { initAssigned } = await import('../../tasks/kinds/open.ts');
   const { output } = session;
   const assignment = await session.repository();
   const made = await initAssigned(assignment, await siblings(session, assignment), await engineAround(session));
@@ -112,6 +112,7 @@ async function info(session: Session): Promise<number> {
 }
 
 async function probe(session: Session): Promise<number> {
+  const { probeAssigned } = await import('../../tasks/kinds/open.ts');
   const { output } = session;
   const report = await probeAssigned(await session.repository(), await engineAround(session));
   output.object(report);

@@ -4,7 +4,6 @@ import type { SnapshotDetails, SnapshotPage, SnapshotView } from '../../daemon/a
 import { assignmentBase } from '../direct.ts';
 import { cliLogger } from '../log.ts';
 import { parseLimit } from '../parse.ts';
-import { openReader } from '../../tasks/kinds/reader.ts';
 import type { RepositoryReader } from '../../tasks/kinds/read-repository.ts';
 import type { Session } from '../session.ts';
 import { groupText, timeText } from '../words.ts';
@@ -84,6 +83,7 @@ export async function reading<Answer>(
   session: Session,
   ask: (reader: RepositoryReader, repository: string) => Promise<Answer>,
 ): Promise<Answer> {
+  const { openReader } = await import('../../tasks/kinds/reader.ts');
   const assignment = await session.repository();
   const { stateDirectory } = await assignmentBase(session);
   const reader = openReader(assignment, stateDirectory, cliLogger(session.world, session.options));
