@@ -40,7 +40,7 @@ export function filesBelow(folder: string): number {
   return files;
 }
 
-/** Not with promises: a datastore has 65,536 folders, and nothing else runs meanwhile. */
+/** Not with promises: nothing else runs meanwhile. */
 function* walk(root: string, below = '.'): Generator<{ readonly name: string; readonly entry: Stats }> {
   for (const child of readdirSync(join(root, below))) {
     const name = join(below, child);

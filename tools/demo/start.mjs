@@ -16,7 +16,7 @@ simulated gateway), kills and resumes a backup, loses the machine, and gets ever
 
   --once        end after the last step, and leave nothing behind
   --folder DIR  work in this folder, which must be empty or missing, and keep it; default: a temporary one, removed at
-                the end. It needs about 3 GB.`;
+                the end. It needs about 2 GB.`;
 
 function readOptions(args) {
   try {

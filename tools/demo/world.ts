@@ -32,7 +32,7 @@ export interface Folders {
   readonly nowhere: string;
 }
 
-const neededBytes = 3 * 2 ** 30;
+const neededBytes = 2 * 2 ** 30;
 
 /** What is wrong with the place, for a person. */
 export class DemoError extends Error {
