@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { taskId, type TaskId } from '../../src/core/ids.ts';
 import { emptyResult } from '../../src/tasks/empty-result.ts';
 import { MemoryQueueStore } from '../../src/tasks/queue/memory-store.ts';
+import { compareOrder } from '../../src/tasks/queue/order.ts';
 import type { LiveTasks, NewTask, QueueStore } from '../../src/tasks/queue/store.ts';
 import type { EndedTask, EndState, Priority } from '../../src/tasks/task.ts';
 import { SeededRandom } from '../support/datastore/seeded.ts';
@@ -25,9 +26,11 @@ export function apply(store: object, { method, values }: Step): unknown {
   return Reflect.apply(call, store, values);
 }
 
-/** Everything that a store shows, as a value to compare: of positions only the order that they make. */
+/** Everything that a store shows, as a value to compare: of priorities and positions the order that they make. */
 function contentOf({ waiting, ...live }: LiveTasks, history: readonly EndedTask[]): unknown {
-  const inOrder = [...waiting].sort((a, b) => a.position - b.position).map(({ task }) => task);
+  const tasks = new Map(waiting.map(({ task }) => [task.id, task]));
+  const placed = waiting.map(({ task, position }) => ({ id: task.id, priority: task.request.priority, position }));
+  const inOrder = placed.sort(compareOrder).map(({ id }) => tasks.get(id));
   return { ...live, inOrder, history };
 }
 
