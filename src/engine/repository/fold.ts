@@ -3,7 +3,7 @@
  * decides over a snapshot's life; of two amendments the one counts whose writer had seen the other, else the one with the
  * higher entry id.
  */
-import type { CheckpointId, EntryId, RunId, SegmentId, SnapshotId, WriterId } from '../../core/ids.ts';
+import type { CheckpointId, RunId, SegmentId, SnapshotId, WriterId } from '../../core/ids.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { CheckpointState, OpenRun } from '../format/checkpoint.ts';
 import type { BlobRef } from '../format/blob.ts';
@@ -12,7 +12,9 @@ import type { EntryBody, ProgressBody, Role } from '../format/entry-body.ts';
 import { entryName } from '../format/names.ts';
 import type { JournalHead } from '../format/shapes.ts';
 import type { DeadSet } from './blob-table.ts';
+import { Doubts, SeenDamage } from './doubts.ts';
 import { Covered, forkWindow, type Journal } from './journal.ts';
+import { inOrder } from './journal-order.ts';
 import type { HistoryWarning, SnapshotSummary } from './repository.ts';
 
 /** What the journal says at one moment. */
@@ -52,33 +54,10 @@ export interface FoldRules {
 }
 
 export function foldJournal(journal: Journal, rules: FoldRules): View {
-  const fold = new Fold(journal, rules);
-  for (const entry of inOrder(journal.entries)) fold.apply(entry);
+  const entries = inOrder(journal.entries);
+  const fold = new Fold(journal, rules, new SeenDamage(entries));
+  for (const entry of entries) fold.apply(entry);
   return fold.view();
-}
-
-/** Every entry after all that its writer had seen; concurrent ones by id. Clocks decide nothing. */
-function inOrder(entries: readonly DecodedEntry[]): DecodedEntry[] {
-  const byId = new Map<EntryId, DecodedEntry>(entries.map((entry) => [entry.id, entry]));
-  const ranks = new Map<EntryId, number>();
-  const rankOf = (entry: DecodedEntry): number => {
-    const known = ranks.get(entry.id);
-    if (known !== undefined) return known;
-    ranks.set(entry.id, 0);
-    const seen = (entry.body.base?.heads ?? []).map((head) => head.id);
-    if (entry.previous !== null) seen.push(entry.previous);
-    let rank = 0;
-    for (const id of seen) {
-      const before = byId.get(id);
-      if (before) rank = Math.max(rank, rankOf(before) + 1);
-    }
-    ranks.set(entry.id, rank);
-    return rank;
-  };
-  // Chains are short of a checkpoint's reach, and walked from their start, so that the recursion stays shallow.
-  const bySequence = entries.toSorted((a, b) => a.sequence - b.sequence);
-  const ranked = bySequence.map((entry) => ({ entry, rank: rankOf(entry) }));
-  return ranked.sort((a, b) => a.rank - b.rank || (a.entry.id < b.entry.id ? -1 : 1)).map(({ entry }) => entry);
 }
 
 class Fold {
@@ -87,14 +66,16 @@ class Fold {
   readonly #snapshots = new Map<SnapshotId, SnapshotSummary>();
   readonly #segments = new Set<SegmentId>();
   readonly #runs = new Map<RunId, OpenRun>();
-  readonly #unproven = new Set<SnapshotId>();
+  readonly #doubts = new Doubts();
+  readonly #damage: SeenDamage;
   readonly #damaged = new Set<string>();
   readonly #maintainers = new Set<WriterId>();
   readonly #refused = new Set<Role>();
   readonly #warnings: HistoryWarning[];
   #features: Record<Role, readonly string[]> = { read: [], write: [], maintain: [] };
 
-  constructor(journal: Journal, rules: FoldRules) {
+  constructor(journal: Journal, rules: FoldRules, damage: SeenDamage) {
+    this.#damage = damage;
     this.#journal = journal;
     this.#rules = rules;
     this.#warnings = [...journal.warnings];
@@ -104,10 +85,13 @@ class Fold {
   }
 
   #start(state: CheckpointState): void {
-    for (const snapshot of state.snapshots) this.#snapshots.set(snapshot.id, snapshot);
+    for (const snapshot of state.snapshots) {
+      this.#snapshots.set(snapshot.id, snapshot);
+      this.#doubts.raise(snapshot.id, this.#damage.all);
+    }
     for (const segment of state.segments) this.#segments.add(segment);
     for (const run of state.progress) this.#runs.set(run.run, run);
-    for (const id of state.unproven) this.#unproven.add(id);
+    for (const id of state.unproven) this.#doubts.raise(id, ['covered']);
     this.#addDamaged(state.damaged);
     for (const { writer } of state.grants) this.#maintainers.add(writer);
     this.#features = state.features;
@@ -118,13 +102,8 @@ class Fold {
     switch (body.kind) {
       case 'snapshot':
         for (const snapshot of body.snapshots) {
-          this.#commit({
-            ...snapshot,
-            run: body.run,
-            committedMs: body.timeMs,
-            recordedMs: body.timeMs,
-            writer: entry.writer,
-          });
+          const { run, timeMs } = body;
+          this.#commit(entry, { ...snapshot, run, committedMs: timeMs, recordedMs: timeMs, writer: entry.writer });
         }
         this.#endRun(body.run, body.segments);
         return;
@@ -136,11 +115,11 @@ class Fold {
         this.#progress(entry.writer, body);
         return;
       case 'mend':
-        for (const id of body.snapshots) this.#unproven.delete(id);
+        for (const id of body.snapshots) this.#doubts.settle(id, this.#damage.seenBy(entry));
         this.#endRun(body.run, body.segments);
         return;
       case 'damaged':
-        this.#declareDamaged(body);
+        this.#addDamaged(body);
         return;
       case 'features':
       case 'roles':
@@ -153,20 +132,16 @@ class Fold {
     }
   }
 
-  /** Which snapshots it hurts cannot be told from here: all that are committed by now are in doubt. */
-  #declareDamaged(damaged: CheckpointState['damaged']): void {
-    for (const id of this.#snapshots.keys()) this.#unproven.add(id);
-    this.#addDamaged(damaged);
-  }
-
   #addDamaged({ packs, blobs }: CheckpointState['damaged']): void {
     for (const pack of packs) this.#damaged.add(pack);
     for (const { pack, blob } of blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
   }
 
   /** A snapshot committed twice keeps what an amendment said in between. */
-  #commit(snapshot: SnapshotSummary): void {
-    if (!this.#snapshots.has(snapshot.id)) this.#snapshots.set(snapshot.id, snapshot);
+  #commit(entry: DecodedEntry, snapshot: SnapshotSummary): void {
+    if (this.#snapshots.has(snapshot.id)) return;
+    this.#snapshots.set(snapshot.id, snapshot);
+    this.#doubts.raise(snapshot.id, this.#damage.unseenBy(entry));
   }
 
   #amend(id: SnapshotId, record: BlobRef, recordedMs: number): void {
@@ -211,8 +186,8 @@ class Fold {
     const { checkpoint, entries, closed } = this.#journal;
     const beyond = entries.map(headOf);
     const headsBeyond = tips(entries);
-    const newest = new Set(headsBeyond.map((head) => head.writer));
-    const covered = (checkpoint?.state.heads ?? []).filter((head) => !newest.has(head.writer));
+    const followed = new Set(entries.map((entry) => entry.previous));
+    const covered = (checkpoint?.state.heads ?? []).filter((head) => !followed.has(head.id));
     return {
       checkpoint: checkpoint?.id ?? null,
       coveredEntries: checkpoint?.state.entries ?? 0,
@@ -224,7 +199,7 @@ class Fold {
       snapshots: this.#snapshots,
       segments: this.#segments,
       runs: this.#runs,
-      unproven: this.#unproven,
+      unproven: this.#doubts.open(),
       damaged: this.#damaged,
       features: this.#features,
       maintainers: this.#maintainers,

@@ -4,13 +4,14 @@
  */
 import type { CheckpointId, EntryId, WriterId } from '../../core/ids.ts';
 import { writerId } from '../../core/ids.ts';
-import { CorruptionError } from '../../core/errors.ts';
+import { messageOf } from '../../core/errors.ts';
 import { decodeCheckpoint, type CheckpointState } from '../format/checkpoint.ts';
-import { decodeEntry, type DecodedEntry } from '../format/entry.ts';
+import { decodeEntry, type DecodedEntry, type EntryOutcome } from '../format/entry.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import { parseObjectName } from '../format/names.ts';
 import type { JournalHead } from '../format/shapes.ts';
 import type { Storage } from '../storage/storage.ts';
+import { isLoss } from './loss.ts';
 import type { HistoryWarning } from './repository.ts';
 
 export interface Journal {
@@ -48,7 +49,7 @@ async function readOnce(source: JournalSource, cache: EntryCache, signal: AbortS
   const names = await uncoveredNames(source.storage, covered, signal);
   const entries = await readEntries(source, names, cache, warnings, signal);
   const holes = findHoles(entries, covered);
-  warnings.push(...holes, ...findForks(entries));
+  warnings.push(...holes, ...findForks(entries, covered));
   return { checkpoint, entries, warnings, closed: holes.length === 0 };
 }
 
@@ -91,8 +92,8 @@ async function newestCheckpoint(
     try {
       return { id: object.id, state: decodeCheckpoint(keys, name, await storage.get(name, { signal })) };
     } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      warnings.push({ kind: 'damaged', object: name, reason: error.message });
+      if (!isLoss(error)) throw error;
+      warnings.push({ kind: 'damaged', object: name, reason: messageOf(error) });
     }
   }
   return undefined;
@@ -133,7 +134,7 @@ async function readEntries(
         if (known) return known;
         if (parseObjectName(name)?.type !== 'entry')
           return { outcome: 'foreign', object: name, reason: 'not an entry name' } as const;
-        return decodeEntry(keys, name, await storage.get(name, { signal }));
+        return readEntry(storage, keys, name, signal);
       }),
     );
     read.forEach((result, index) => {
@@ -147,6 +148,21 @@ async function readEntries(
     });
   }
   return entries.sort((a, b) => (a.writer === b.writer ? a.sequence - b.sequence : a.writer < b.writer ? -1 : 1));
+}
+
+/** A lost entry is a finding: the others still tell what they tell. @throws StorageError when the store fails. */
+async function readEntry(
+  storage: Storage,
+  keys: RepositoryKeys,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<EntryOutcome> {
+  try {
+    return decodeEntry(keys, name, await storage.get(name, { signal }));
+  } catch (error) {
+    if (!isLoss(error)) throw error;
+    return { outcome: 'damaged', reason: messageOf(error) };
+  }
 }
 
 function findHoles(entries: readonly DecodedEntry[], covered: Covered): HistoryWarning[] {
@@ -166,12 +182,14 @@ function findHoles(entries: readonly DecodedEntry[], covered: Covered): HistoryW
   return [...holes.values()];
 }
 
-function findForks(entries: readonly DecodedEntry[]): HistoryWarning[] {
+/** A checkpoint covers whole chains: an entry that it does not name beside one that it covers is the other side of a fork. */
+function findForks(entries: readonly DecodedEntry[], covered: Covered): HistoryWarning[] {
   const seen = new Set<string>();
   const forks: HistoryWarning[] = [];
   for (const entry of entries) {
     const place = `${entry.writer}:${String(entry.sequence)}`;
-    if (seen.has(place)) forks.push({ kind: 'fork', writer: entry.writer, sequence: entry.sequence });
+    if (seen.has(place) || entry.sequence <= covered.newest(entry.writer))
+      forks.push({ kind: 'fork', writer: entry.writer, sequence: entry.sequence });
     seen.add(place);
   }
   return forks;

@@ -10,6 +10,7 @@ import { decodeRecoveryCode } from '../format/recovery-code.ts';
 import { openRootSlot } from '../format/root-slot.ts';
 import { unwrapRoot } from '../format/wrapped-root.ts';
 import type { Storage } from '../storage/storage.ts';
+import { isLoss } from './loss.ts';
 
 export type Credential =
   | { readonly type: 'password'; readonly password: Secret }
@@ -121,8 +122,7 @@ export async function readSlots(storage: Storage, signal?: AbortSignal): Promise
   }
   const read = await Promise.all(
     names.map(async (name) => {
-      const bytes = await storage.get(name, { signal });
-      return tryOpen(() => Promise.resolve(decodeKeySlot(name, bytes)));
+      return tryOpen(async () => decodeKeySlot(name, await storage.get(name, { signal })));
     }),
   );
   return read.filter((slot) => slot !== undefined);
@@ -137,8 +137,10 @@ async function readRootSlot(
 ): Promise<Omit<SlotSecrets, 'root'> | undefined> {
   for await (const { name } of storage.list(prefixes.keys, { signal })) {
     if (parseObjectName(name)?.type !== 'key-slot') continue;
-    const bytes = await storage.get(name, { signal });
-    const secrets = await tryOpen(() => Promise.resolve(openRootSlot({ name, bytes, repository, epoch, root })));
+    const secrets = await tryOpen(async () => {
+      const bytes = await storage.get(name, { signal });
+      return openRootSlot({ name, bytes, repository, epoch, root });
+    });
     if (secrets) return secrets;
   }
   return undefined;
@@ -158,8 +160,10 @@ async function allRoots(
     const wrapped = `${prefixes.keys}epoch-${epoch.toString(16).padStart(8, '0')}.`;
     let found: Uint8Array | undefined;
     for await (const { name } of storage.list(wrapped, { signal })) {
-      const bytes = await storage.get(name, { signal });
-      found ??= await tryOpen(() => Promise.resolve(unwrapRoot({ repository, epoch, next, bytes })));
+      found ??= await tryOpen(async () => {
+        const bytes = await storage.get(name, { signal });
+        return unwrapRoot({ repository, epoch, next, bytes });
+      });
     }
     if (!found) {
       throw new CorruptionError(`the wrapped root of key epoch ${String(epoch)} is missing or damaged`, {
@@ -171,12 +175,12 @@ async function allRoots(
   return roots;
 }
 
-/** The result, or `undefined` when the slot is damaged, foreign, or of another password. */
+/** The result, or `undefined` when the slot is lost, damaged, foreign, or of another password. */
 async function tryOpen<T>(open: () => Promise<T>): Promise<T | undefined> {
   try {
     return await open();
   } catch (error) {
-    if (error instanceof CorruptionError) return undefined;
+    if (isLoss(error)) return undefined;
     if (error instanceof NesteggError && error.code === 'repository.password') return undefined;
     throw error;
   }
