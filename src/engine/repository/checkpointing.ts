@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { fromHex } from '../../core/bytes.ts';
 import { blobId, packId, type CheckpointId } from '../../core/ids.ts';
+import { messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Random } from '../../core/random.ts';
 import { decodeCheckpoint, encodeCheckpoint, type CheckpointState } from '../format/checkpoint.ts';
@@ -16,6 +17,9 @@ export interface CheckpointPace {
 /** A checkpoint is written after this many entries, or this long after the last one. */
 export const checkpointEvery: CheckpointPace = { entries: 500, ms: 24 * 3_600_000 };
 
+/** … or when so many heads lie beyond it: an entry must name them all, and has only 64 KiB. */
+const mostHeadsBeyond = 128;
+
 /** Runs silent for longer are not carried on: nobody resumes them under their own name any more. */
 const forgetRunsAfterMs = 30 * 24 * 3_600_000;
 
@@ -29,8 +33,8 @@ export interface CheckpointParts {
 }
 
 /**
- * Writes a checkpoint of `view` when one is due, and reads it back. A view with gaps is never folded away.
- * @throws StorageError, CorruptionError when what was stored does not open.
+ * Writes a checkpoint of `view` when one is due, and reads it back. A view with gaps is never folded away. A checkpoint
+ * only makes opening cheaper: one that fails is told in the log, and the next run tries again. Never rejects.
  */
 export async function checkpointIfDue(
   parts: CheckpointParts,
@@ -40,14 +44,20 @@ export async function checkpointIfDue(
   const { storage, keys, clock, random, logger } = parts;
   const every = parts.checkpointEvery ?? checkpointEvery;
   const age = clock.now() - view.checkpointMs;
-  const due = view.beyond.length >= every.entries || (view.beyond.length > 0 && age >= every.ms);
-  const young = view.checkpoint === null && view.beyond.length < every.entries;
+  const many = view.beyond.length >= every.entries || view.headsBeyond.length >= mostHeadsBeyond;
+  const due = many || (view.beyond.length > 0 && age >= every.ms);
+  const young = view.checkpoint === null && !many;
   if (!due || young || !view.closed || view.refused.size > 0) return undefined;
-  const made = encodeCheckpoint({ keys, state: stateOf(view, clock.now()), random });
-  await storage.put(made.name, made.bytes, { signal });
-  decodeCheckpoint(keys, made.name, await storage.get(made.name, { signal }));
-  logger.info('repository.checkpoint', { entries: view.coveredEntries + view.beyond.length });
-  return made.id;
+  try {
+    const made = encodeCheckpoint({ keys, state: stateOf(view, clock.now()), random });
+    await storage.put(made.name, made.bytes, { signal });
+    decodeCheckpoint(keys, made.name, await storage.get(made.name, { signal }));
+    logger.info('repository.checkpoint', { entries: view.coveredEntries + view.beyond.length });
+    return made.id;
+  } catch (error) {
+    logger.warn('repository.checkpoint-failed', { reason: messageOf(error) });
+    return undefined;
+  }
 }
 
 export function stateOf(view: View, timeMs: number): CheckpointState {

@@ -1,5 +1,4 @@
 import type { Clock } from '../../core/clock.ts';
-import { NesteggError } from '../../core/errors.ts';
 import type { EntryId, WriterId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import { encodeEntry } from '../format/entry.ts';
@@ -78,7 +77,8 @@ export class JournalWriter {
   }
 
   async #place(view: View): Promise<{ readonly identity: WriterIdentity; readonly tip: JournalHead | undefined }> {
-    for (let attempt = 0; attempt < 8; attempt += 1) {
+    // Ends: an identity is avoided once, and one that is new has no entry.
+    for (;;) {
       this.#identity ??= await this.#parts.takeIdentity(this.#avoid);
       const identity = this.#identity;
       const tips = view.heads.filter((head) => head.writer === identity.id);
@@ -90,7 +90,6 @@ export class JournalWriter {
       this.#avoid.add(identity.id);
       await this.release();
     }
-    throw new NesteggError('internal', 'no usable writer identity was found');
   }
 
   async #isOurs(writer: WriterId, tip: EntryId): Promise<boolean> {

@@ -12,6 +12,7 @@ import type { JournalHead } from '../format/shapes.ts';
 export interface HeadsMemory {
   /** Newest remembered entry by writer; empty for a machine without memory. */
   read(): Promise<ReadonlyMap<WriterId, JournalHead>>;
+  /** Never goes back: of a writer the newer entry is kept, for another process may have seen more. */
   write(heads: Iterable<JournalHead>): Promise<void>;
   /** The entry that an own identity was about to write last. */
   intended(writer: WriterId): Promise<EntryId | undefined>;
@@ -29,18 +30,23 @@ export const noMemory: HeadsMemory = {
 export function headsMemory(directory: string, random: Random): HeadsMemory {
   const headsFile = join(directory, 'heads');
   const intentFile = (writer: WriterId): string => join(directory, 'writers', `${writer}.intent`);
+  const read = async (): Promise<Map<WriterId, JournalHead>> => {
+    const heads = new Map<WriterId, JournalHead>();
+    for (const line of ((await readIfPresent(headsFile))?.toString() ?? '').split('\n')) {
+      const [writer, sequence, id] = line.split(' ');
+      if (writer === undefined || sequence === undefined || id === undefined) continue;
+      heads.set(writerId(writer), { writer: writerId(writer), sequence: Number(sequence), id: entryId(id) });
+    }
+    return heads;
+  };
   return {
-    async read() {
-      const heads = new Map<WriterId, JournalHead>();
-      for (const line of ((await readIfPresent(headsFile))?.toString() ?? '').split('\n')) {
-        const [writer, sequence, id] = line.split(' ');
-        if (writer === undefined || sequence === undefined || id === undefined) continue;
-        heads.set(writerId(writer), { writer: writerId(writer), sequence: Number(sequence), id: entryId(id) });
-      }
-      return heads;
-    },
+    read,
     async write(heads) {
-      const lines = [...heads].map((head) => `${head.writer} ${String(head.sequence)} ${head.id}\n`);
+      const newest = await read();
+      for (const head of heads) {
+        if (head.sequence >= (newest.get(head.writer)?.sequence ?? 0)) newest.set(head.writer, head);
+      }
+      const lines = [...newest.values()].map((head) => `${head.writer} ${String(head.sequence)} ${head.id}\n`);
       await writeDurably(headsFile, lines.sort().join(''), random);
     },
     async intended(writer) {

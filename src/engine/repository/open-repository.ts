@@ -1,16 +1,7 @@
 import { CorruptionError, messageOf, NesteggError, NotFoundError } from '../../core/errors.ts';
 import { equalBytes } from '../../core/bytes.ts';
 import type { Clock } from '../../core/clock.ts';
-import type {
-  BlobId,
-  CheckpointId,
-  PackId,
-  RepositoryId,
-  RunId,
-  SegmentId,
-  SnapshotId,
-  WriterId,
-} from '../../core/ids.ts';
+import type { BlobId, PackId, RepositoryId, RunId, SegmentId, SnapshotId, WriterId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { OsLocks } from '../../core/os-lock.ts';
 import type { Random } from '../../core/random.ts';
@@ -95,6 +86,7 @@ export class OpenRepository implements Repository {
   /** Reads the journal. The blob table is opened when it is first asked for. @throws NesteggError, StorageError */
   static async open(parts: OpenParts, signal?: AbortSignal): Promise<OpenRepository> {
     const entries: EntryCache = new Map();
+    const remembered = await parts.memory.read();
     const journal = await readJournal(parts, entries, signal);
     const view = foldJournal(journal, { owner: parts.owner, knownFeatures });
     if (view.refused.has('read')) {
@@ -102,7 +94,7 @@ export class OpenRepository implements Repository {
         hint: 'Install a newer version to read it.',
       });
     }
-    const history = findRollbacks(journal, await parts.memory.read());
+    const history = findRollbacks(journal, remembered);
     const repository = new OpenRepository(parts, entries, view, history);
     await repository.#remember();
     return repository;
@@ -135,8 +127,10 @@ export class OpenRepository implements Repository {
 
   async refresh(signal?: AbortSignal): Promise<void> {
     const { owner, memory } = this.#parts;
+    // Before the journal: another process may write an entry, and remember it, meanwhile.
+    const remembered = await memory.read();
     const journal = await readJournal(this.#parts, this.#entries, signal);
-    const lost = findRollbacks(journal, await memory.read());
+    const lost = findRollbacks(journal, remembered);
     if (lost.length > 0) this.#history = lost;
     this.#view = foldJournal(journal, { owner, knownFeatures });
     await this.#remember();
@@ -174,7 +168,7 @@ export class OpenRepository implements Repository {
   async locateAll(id: BlobId, signal?: AbortSignal): Promise<readonly BlobLocation[]> {
     const found: BlobLocation[] = [];
     for (const segment of this.#view.segments) {
-      for (const pack of await this.readSegment(segment, signal)) {
+      for (const pack of (await this.#tryReadSegment(segment, signal)) ?? []) {
         const entry = pack.entries.find((each) => equalBytes(each.id, id));
         if (entry) found.push({ pack: pack.id, epoch: pack.epoch, packBytes: pack.sizeBytes, entry });
       }
@@ -244,6 +238,7 @@ export class OpenRepository implements Repository {
         hint: 'Install a newer version to write to it; reading goes on working.',
       });
     }
+    await this.#checkpoint(signal);
     await this.loadIndex(signal);
     await this.#provePacks(signal);
     const writer = this.#journalWriter();
@@ -338,9 +333,9 @@ export class OpenRepository implements Repository {
       await addSegments(this.#table, { segments, readSegment });
       return;
     }
-    await this.#table?.close();
-    this.#table = undefined;
     const { cacheDirectory: directory, random, tableKind } = this.#parts;
+    const outdated = this.#table;
+    // The old one answers until the new one is there: a session is asked for chunks all the while.
     this.#table = await openTable({
       directory,
       segments,
@@ -349,6 +344,7 @@ export class OpenRepository implements Repository {
       readSegment,
       ...(tableKind && { kind: tableKind }),
     });
+    await outdated?.close();
   }
 
   /** A pack that the journal names counts only if a complete listing of the last 24 hours shows it. */
@@ -389,7 +385,7 @@ export class OpenRepository implements Repository {
   }
 
   async #checkpoint(signal: AbortSignal | undefined): Promise<void> {
-    const id: CheckpointId | undefined = await checkpointIfDue(this.#parts, this.#view, signal);
+    const id = await checkpointIfDue(this.#parts, this.#view, signal);
     if (id !== undefined) await this.refresh(signal);
   }
 }
