@@ -25,7 +25,26 @@ const packRowBytes = 44;
 /** Bytes of one blob over all columns. */
 const entryRowBytes = 46;
 
-/** @throws RangeError when the segment would be longer than 64 MiB: spread the packs over several. */
+/** Rows of one segment that are sure to fit, padding included, even when nothing of them can be compressed. */
+const segmentRowBytes = limits.segmentBytes - 8 * 2 ** 20;
+
+/** The same packs in order, spread over as many segments as they need. A pack alone always fits. */
+export function packsBySegment(packs: readonly IndexedPack[]): readonly (readonly IndexedPack[])[] {
+  const segments: IndexedPack[][] = [];
+  let bytes = Infinity;
+  for (const pack of packs) {
+    const rowBytes = packRowBytes + pack.entries.length * entryRowBytes;
+    bytes += rowBytes;
+    if (bytes > segmentRowBytes) {
+      segments.push([]);
+      bytes = rowBytes;
+    }
+    segments.at(-1)?.push(pack);
+  }
+  return segments;
+}
+
+/** @throws RangeError when the segment would be longer than 64 MiB: `packsBySegment` prevents it. */
 export function encodeIndexSegment(
   keys: PackKeys,
   packs: readonly IndexedPack[],
