@@ -3,7 +3,7 @@ import { CancelledError, type NesteggError } from '../../core/errors.ts';
 import { packId, type BlobId } from '../../core/ids.ts';
 import { batchDigest, batchId } from './chunk-batch.ts';
 import { maxRepositories, type BadChunk, type ChunkBatch, type SealedPack } from './compute.ts';
-import { columnBuffers, fromColumns, wholeBuffer } from './entry-columns.ts';
+import { columnBuffers, fromColumns, ownBuffer, wholeBuffer } from './entry-columns.ts';
 import type { BackupWorkerData, FromBackupWorker, PackMessage, ToBackupWorker, WorkerRepository } from './messages.ts';
 import { packCost } from './open-packs.ts';
 import { PackCredit } from './pack-credit.ts';
@@ -198,7 +198,7 @@ export class BackupPool {
 }
 
 function buffersOf(pack: PackMessage): ArrayBuffer[] {
-  return [wholeBuffer(pack.bytes), ...columnBuffers(pack.entries)];
+  return [ownBuffer(pack.bytes), ...columnBuffers(pack.entries)];
 }
 
 function outcomeOf(

@@ -16,7 +16,7 @@ import { maxChunkFileBytes } from '../pbs/data-blob.ts';
 import { chunkPath } from '../pbs/layout.ts';
 import { batchDigest, batchId } from './chunk-batch.ts';
 import type { ChunkBatch } from './compute.ts';
-import { columnBuffers, fromColumns, toColumns, wholeBuffer } from './entry-columns.ts';
+import { columnBuffers, fromColumns, ownBuffer, toColumns, wholeBuffer } from './entry-columns.ts';
 import type { BackupWorkerData, BadPosition, FromBackupWorker, PackMessage, ToBackupWorker } from './messages.ts';
 import { OpenPacks } from './open-packs.ts';
 import { PackCredit } from './pack-credit.ts';
@@ -51,7 +51,7 @@ function toMessage(repository: number, pack: BuiltPack): PackMessage {
 }
 
 function buffersOf(pack: PackMessage): ArrayBuffer[] {
-  return [wholeBuffer(pack.bytes), ...columnBuffers(pack.entries)];
+  return [ownBuffer(pack.bytes), ...columnBuffers(pack.entries)];
 }
 
 function ship(repository: number, pack: BuiltPack): void {

@@ -49,6 +49,12 @@ export function columnBuffers(columns: EntryColumns): ArrayBuffer[] {
   return [columns.kinds, columns.codecs, columns.ids, columns.numbers].map((column) => wholeBuffer(column));
 }
 
+/** The buffer that belongs to this array, wherever in it the array lies. @throws RangeError for shared memory. */
+export function ownBuffer({ buffer }: Uint8Array): ArrayBuffer {
+  if (!(buffer instanceof ArrayBuffer)) throw new RangeError('shared memory cannot be transferred');
+  return buffer;
+}
+
 /** The buffer of an array that covers all of it, so that it can be transferred. @throws RangeError for a view of a part. */
 export function wholeBuffer(array: Uint8Array | Uint32Array): ArrayBuffer {
   const { buffer } = array;

@@ -144,14 +144,14 @@ function* pieces(bytes: Uint8Array): Generator<number> {
 
 function wordsOf(bytes: Uint8Array): Uint32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Uint32Array.from({ length: bytes.byteLength / 4 }, (_, index) => view.getUint32(index * 4, true));
+  const words = new Uint32Array(bytes.byteLength / 4);
+  for (let at = 0; at < words.length; at += 1) words[at] = view.getUint32(at * 4, true);
+  return words;
 }
 
 function bytesOf(words: Uint32Array): Uint8Array {
   const bytes = new Uint8Array(words.length * 4);
   const view = new DataView(bytes.buffer);
-  words.forEach((word, index) => {
-    view.setUint32(index * 4, word, true);
-  });
+  for (let at = 0; at < words.length; at += 1) view.setUint32(at * 4, words[at] ?? 0, true);
   return bytes;
 }

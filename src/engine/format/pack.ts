@@ -28,7 +28,7 @@ export interface PackBuilderOptions {
 
 export interface BuiltPack {
   readonly id: PackId;
-  /** The whole of its `ArrayBuffer`, which may be transferred to another thread. */
+  /** Nothing else lies in its `ArrayBuffer`, which may be transferred to another thread; it is at most twice as long. */
   readonly bytes: Uint8Array;
   readonly entries: readonly PackEntry[];
   /** Of the keys that it is sealed with. */
@@ -103,7 +103,9 @@ export class PackBuilder {
     const directoryLength = directoryLengthOf(this.#entries.length);
     const length = this.#lengthWith(this.#entries.length, this.#used);
     const directoryOffset = length - trailerBytes - directoryLength;
-    const bytes = this.#buffer.byteLength === length ? this.#buffer : this.#buffer.slice(0, length);
+    // A pack that is nearly full is not copied for the sake of a few bytes; a small one does not keep a large buffer.
+    const isSmall = length * 2 < this.#buffer.byteLength;
+    const bytes = isSmall ? this.#buffer.slice(0, length) : this.#buffer.subarray(0, length);
     bytes.set(random.bytes(directoryOffset - this.#used), this.#used);
 
     const hash = createHash('sha256').update(bytes.subarray(0, directoryOffset));
