@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { startWorker } from '../../core/entry.ts';
 import { messageOf, NesteggError } from '../../core/errors.ts';
-import type { OsLocks } from '../../core/os-lock.ts';
+import { systemClock, type Clock } from '../../core/clock.ts';
+import type { OsLock, OsLocks } from '../../core/os-lock.ts';
 import type { QueueStore } from '../../tasks/queue/store.ts';
 import type { TriggerStore } from '../../triggers/trigger.ts';
 import { type FromThread, receiveError, type StoreName, type ThreadSettings, type ToThread } from './protocol.ts';
@@ -22,13 +23,20 @@ export interface StateDatabase {
   close(): Promise<void>;
 }
 
+/** How long a lock of somebody else is waited for. */
+const patienceMs = 2000;
+
 /**
  * Opens the state directory, and creates it (mode 0700) when it is missing.
  * @throws NesteggError `state.locked` when another process uses it, `state.corrupt`, `state.full`, `state.failed`
  */
-export async function openState(directory: string, locks: Pick<OsLocks, 'acquire'>): Promise<StateDatabase> {
+export async function openState(
+  directory: string,
+  locks: Pick<OsLocks, 'acquire'>,
+  clock: Clock = systemClock,
+): Promise<StateDatabase> {
   await makeDirectory(directory);
-  const lock = await locks.acquire(directory, 'exclusive');
+  const lock = await acquirePatiently(directory, locks, clock);
   if (!lock) {
     throw new NesteggError('state.locked', `another process uses the state directory ${directory}`, {
       hint: 'One daemon per state directory: stop the other one, or give this one its own `daemon.state`.',
@@ -189,5 +197,19 @@ class StateThread {
       load: (id) => this.#call('triggers', 'load', [id]),
       save: (id, memory) => this.#call('triggers', 'save', [id, memory]),
     };
+  }
+}
+
+/** The helper that holds a lock outlives a killed daemon for a moment, and a service manager restarts at once. */
+async function acquirePatiently(
+  directory: string,
+  locks: Pick<OsLocks, 'acquire'>,
+  clock: Clock,
+): Promise<OsLock | undefined> {
+  const start = clock.monotonic();
+  for (;;) {
+    const lock = await locks.acquire(directory, 'exclusive');
+    if (lock || clock.monotonic() - start >= patienceMs) return lock;
+    await clock.sleep(100);
   }
 }
