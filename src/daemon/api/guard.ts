@@ -46,11 +46,12 @@ export function guard(app: FastifyInstance, access: Access): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(headers);
     if (access.type === 'token') checkHost(request, access.hosts);
-    if (!request.url.startsWith('/api/')) return;
+    // The route that was found decides, never the address as it was spelled: the router also takes `/%61pi/` and whole URLs.
+    const { scope } = request.routeOptions.config;
+    if (scope === undefined && !request.url.startsWith('/api/')) return;
     void reply.header('cache-control', 'no-store');
     checkOrigin(request, access);
     request.caller = identify(request, access);
-    const { scope } = request.routeOptions.config;
     if (scope !== undefined) requireScope(request, scope);
   });
 }
