@@ -7,7 +7,7 @@ import { DemoError, plainEnvironment, type World } from './world.ts';
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
 
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 
 export class Daemon {
   readonly #world: World;
@@ -59,7 +59,7 @@ export class Daemon {
     const over = new AbortController();
     const stop = AbortSignal.any([signal, over.signal]);
     const late = clock.sleep(patienceMs, { signal: stop }).then(() => {
-      throw new DemoError(`waited a minute for ${what}`);
+      throw new DemoError(`waited three minutes for ${what}`);
     });
     try {
       for (let at = position; ; at++) {
