@@ -10,7 +10,6 @@
  */
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { messageOf } from '../core/errors.ts';
 import type { TaskId } from '../core/ids.ts';
 import type { OsLocks } from '../core/os-lock.ts';
 import type { Random } from '../core/random.ts';
@@ -166,7 +165,7 @@ class Supervisor implements Daemon {
     });
     dispatcher.start();
     await triggers.apply(config);
-    this.#keepShort(config);
+    this.#keepShort();
     const { addresses, tokenFile } = listeners;
     const { driver: database, recovered } = this.#state;
     log.info('daemon.started', { version: this.#parts.version, addresses, tokenFile, database, recovered });
@@ -249,13 +248,14 @@ class Supervisor implements Daemon {
     }
   }
 
-  #keepShort(config: Config): void {
+  #keepShort(): void {
     const { clock, log } = this.#parts;
-    const { signal } = this.#over;
-    void keepHistoryShort(this.#state.queue, config.daemon.historyMs, { clock, logger: log, signal });
-    this.#logs.forget(clock.now() - config.daemon.historyMs).catch((error: unknown) => {
-      log.warn('task-log.forget-failed', { error: messageOf(error) });
-    });
+    const history = {
+      store: this.#state.queue,
+      logs: this.#logs,
+      keepMs: () => this.#configuration.config.daemon.historyMs,
+    };
+    void keepHistoryShort(history, { clock, logger: log, signal: this.#over.signal });
   }
 
   async #stop(): Promise<void> {

@@ -8,17 +8,26 @@ const keepFiresMs = 60 * 86_400_000;
 const everyMs = 6 * 3_600_000;
 const batch = 500;
 
-/** Removes ended tasks older than `historyMs`, at once and then four times a day, until aborted. Never rejects. */
+export interface History {
+  readonly store: Pick<QueueStore, 'forget'>;
+  /** Logs of tasks; those last written before `beforeMs` go. */
+  readonly logs: { forget(beforeMs: number): Promise<void> };
+  /** How long both are kept, asked each time. */
+  readonly keepMs: () => number;
+}
+
+/** Removes what is older than its time, at once and then four times a day, until aborted. Never rejects. */
 export async function keepHistoryShort(
-  store: Pick<QueueStore, 'forget'>,
-  historyMs: number,
+  history: History,
   around: { readonly clock: Clock; readonly logger: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock, logger, signal } = around;
   const stopped = (): boolean => signal.aborted;
   while (!stopped()) {
     try {
-      while ((await store.forget(age(clock.now(), historyMs))) === batch) signal.throwIfAborted();
+      const keepMs = history.keepMs();
+      while ((await history.store.forget(age(clock.now(), keepMs))) === batch) signal.throwIfAborted();
+      await history.logs.forget(clock.now() - keepMs);
     } catch (error) {
       if (stopped()) return;
       logger.warn('history.forget-failed', { error: messageOf(error) });

@@ -311,11 +311,18 @@ describe('the history', () => {
     const asked: unknown[] = [];
     const stop = new AbortController();
     const store = { forget: async (age: unknown) => (asked.push(age) === 1 ? 500 : 3) };
-    const work = keepHistoryShort(store, 86_400_000, { clock, logger: silentLogger, signal: stop.signal });
+    const logsBefore: number[] = [];
+    const logs = { forget: async (beforeMs: number) => void logsBefore.push(beforeMs) };
+    let keepMs = 86_400_000;
+    const history = { store, logs, keepMs: () => keepMs };
+    const work = keepHistoryShort(history, { clock, logger: silentLogger, signal: stop.signal });
     await clock.advance(6 * 3_600_000 - 1);
     expect(asked).toHaveLength(2);
+    keepMs = 2 * 86_400_000;
     await clock.advance(1);
     expect(asked).toHaveLength(3);
+    const startedMs = Date.UTC(2026, 0, 1);
+    expect(logsBefore).toEqual([startedMs - 86_400_000, startedMs + 6 * 3_600_000 - 2 * 86_400_000]);
     expect(asked[0]).toEqual({
       endedBeforeMs: Date.UTC(2025, 11, 31),
       firedBeforeMs: Date.UTC(2026, 0, 1) - 60 * 86_400_000,
