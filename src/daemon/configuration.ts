@@ -61,13 +61,14 @@ export class Configuration {
     const { log, environment, scrubber, clock } = this.#parts;
     const before = this.#config;
     try {
-      const next = await loadConfig(before.file, environment);
+      const loaded = await loadConfig(before.file, environment);
+      const next = withoutRestart(before, loaded);
       scrubber.learn(secretTexts(next));
       this.#config = next;
       this.#loadedMs = clock.now();
       this.#problem = undefined;
       log.setLevel(next.log.level);
-      this.#warnOfRestart(before, next);
+      this.#warnOfRestart(before, loaded);
       for (const change of this.#changes) await change(next, before);
       log.info('config.reloaded', { file: next.file });
     } catch (error) {
@@ -88,4 +89,10 @@ export class Configuration {
     ];
     if (changed.length > 0) this.#parts.log.warn('config.needs-restart', { keys: changed });
   }
+}
+
+/** The state directory is locked, the sockets are open: until the next start both stay where they are, for tasks too. */
+function withoutRestart(before: Config, loaded: Config): Config {
+  const { state, listen } = before.daemon;
+  return Object.freeze({ ...loaded, daemon: Object.freeze({ ...loaded.daemon, state, listen }) });
 }

@@ -220,6 +220,18 @@ describe('a changed configuration', () => {
     expect(backups).toHaveLength(3);
   });
 
+  it('moves no state directory and no address under a running daemon, and says what waits for the next start', async () => {
+    const daemon = await start();
+    const elsewhere = join(folder, 'elsewhere');
+    await writeFile(file, configText().replace(`state: ${state}`, `state: ${elsewhere}`));
+    await daemon.reload();
+    const { task } = await client().post<RunAnswer>('/tasks', run('work'));
+    expect((await ended(task.id)).state).toBe('warning');
+    const events = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(events).toContainEqual(expect.objectContaining({ event: 'config.needs-restart', keys: ['daemon.state'] }));
+    expect(events).toContainEqual(expect.objectContaining({ event: 'test.state', directory: state }));
+  });
+
   it('that is valid is in force at once; a running task keeps the old one', async () => {
     const daemon = await start();
     const { task } = await client().post<RunAnswer>('/tasks', run('obey'));

@@ -34,6 +34,7 @@ const acts: Readonly<Record<string, Act>> = {
     }
     context.warning({ code: 'source.corrupt', message: 'a bad chunk' });
     context.log.warn('test.line', { answer: 42 });
+    context.log.info('test.state', { directory: assignment.stateDirectory });
     return resultOf(assignment, 'warning', { argv: process.argv.slice(2), environment: Object.keys(process.env) });
   },
   obey: async (assignment, context) => {
