@@ -47,6 +47,7 @@ export const errorCodes = {
   'task.crashed': 'The process of a task ended without a result.',
   'task.time-limit': 'A task ran longer than its time limit.',
   'daemon.unreachable': 'The daemon does not answer.',
+  'daemon.address': 'The daemon cannot listen on its address.',
   'api.unauthorized': 'The request carries no valid token.',
   'api.forbidden': 'The request is not allowed here.',
   'hook.failed': 'A hook failed.',

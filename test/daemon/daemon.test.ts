@@ -1,4 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -193,6 +195,19 @@ describe('a daemon', () => {
   it('is alone on its state directory', async () => {
     await start();
     await expect(start()).rejects.toMatchObject({ code: 'state.locked' });
+  });
+
+  it('says which address is taken, and leaves the state directory to the next try', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    closing.push(() => new Promise((resolve) => other.close(resolve)));
+    await once(other, 'listening');
+    const address = `127.0.0.1:${String((other.address() as AddressInfo).port)}`;
+    await writeFile(file, configText().replace('127.0.0.1:0', address));
+    const error: unknown = await start().catch((refused: unknown) => refused);
+    expect(error).toMatchObject({ code: 'daemon.address', message: expect.stringContaining(address) as string });
+    await writeFile(file, configText());
+    await start();
+    expect((await client().get<StatusView>('/status')).running).toEqual([]);
   });
 
   it('keeps its secrets to itself: modes, status, log', async () => {
