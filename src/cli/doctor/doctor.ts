@@ -33,14 +33,14 @@ async function programParts(): Promise<readonly Finding[]> {
   return (await implementations()).map(({ part, inUse, fastest }): Finding => {
     if (inUse === fastest) return well(part, inUse, fastest);
     const advice = `\`npm install --include=optional\` with a compiler installed gives ${fastest}.`;
-    return { what: part, measured: inUse, threshold: fastest, verdict: 'slow', advice };
+    return { what: part, measured: inUse, threshold: fastest, verdict: 'fair', advice };
   });
 }
 
 async function configuration(session: Session, findings: Finding[]): Promise<Config | undefined> {
   try {
     const config = await session.config();
-    findings.push(well('configuration', config.file));
+    findings.push(well('configuration', config.file, 'valid'));
     return config;
   } catch (error) {
     const advice =
@@ -55,11 +55,20 @@ async function daemon(session: Session): Promise<Finding> {
   try {
     const status = await (await session.client()).get<StatusView>('/status');
     const { problem } = status.daemon.configuration;
-    if (problem) return bad('daemon', `runs with an older configuration: ${problem.message}`, 'nestegg config check');
+    if (problem) {
+      const why = problem.message.split('\n')[0] ?? '';
+      return bad(
+        'daemon',
+        `runs with an older configuration: ${why}`,
+        '`nestegg config check`, then reload.',
+        'answers',
+      );
+    }
     const upMs = status.daemon.nowMs - status.daemon.startedMs;
-    return well('daemon', `version ${status.daemon.version}, up ${formatDuration(upMs)}`);
+    return well('daemon', `version ${status.daemon.version}, up ${formatDuration(upMs)}`, 'answers');
   } catch {
-    return { what: 'daemon', measured: 'does not answer', threshold: '-', verdict: 'slow', advice: 'nestegg daemon' };
+    const advice = 'Start it: `nestegg daemon`. Without it nothing runs by itself.';
+    return { what: 'daemon', measured: 'does not answer', threshold: 'answers', verdict: 'fair', advice };
   }
 }
 

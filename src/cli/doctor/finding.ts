@@ -1,7 +1,7 @@
 /**
  * # Doctor: is everything well?
  *
- * A *finding* is one thing that was looked at: what was measured, what it is held against, a verdict, and what to do. `slow`
+ * A *finding* is one thing that was looked at: what was measured, what it is held against, a verdict, and what to do. `fair`
  * works but could do better; only `bad` makes the command fail. An examination never throws: what cannot be measured is a
  * finding too.
  */
@@ -9,7 +9,7 @@ export interface Finding {
   readonly what: string;
   readonly measured: string;
   readonly threshold: string;
-  readonly verdict: 'ok' | 'slow' | 'bad';
+  readonly verdict: 'ok' | 'fair' | 'bad';
   /** Empty when it is well. */
   readonly advice: string;
 }

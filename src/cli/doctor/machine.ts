@@ -44,7 +44,7 @@ export async function datastore(source: PbsSourceConfig): Promise<Finding> {
   try {
     await access(join(source.datastore, '.chunks'), constants.R_OK | constants.X_OK);
     const names = await readdir(source.datastore);
-    return well(what, `readable, ${String(names.filter((name) => !name.startsWith('.')).length)} entries`);
+    return well(what, `readable, ${String(names.filter((name) => !name.startsWith('.')).length)} entries`, 'readable');
   } catch (error) {
     return bad(what, messageOf(error), 'Run as `backup` or root, and check the path.', 'readable');
   }
