@@ -17,7 +17,7 @@ export function repositoryAssignment(config: Config, name: string): RepositoryAs
       hint: `There are: ${Object.keys(config.repositories).join(', ') || 'none'}.`,
     });
   }
-  const { packSizeBytes, compression, concurrency, commitEveryMs } = repository;
+  const { packSizeBytes, compression, concurrency } = repository;
   const level = compression === 'auto' ? undefined : compression === 'off' ? 0 : compression;
   return {
     name,
@@ -27,7 +27,6 @@ export function repositoryAssignment(config: Config, name: string): RepositoryAs
     ...(packSizeBytes === undefined ? {} : { packBytes: packSizeBytes }),
     ...(level === undefined ? {} : { compression: level }),
     ...(concurrency === undefined ? {} : { concurrency }),
-    ...(commitEveryMs === undefined ? {} : { commitEveryMs }),
   };
 }
 

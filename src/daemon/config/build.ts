@@ -56,7 +56,6 @@ function buildRepository(name: string, one: VocabularyRepository, around: Surrou
     compression: must(one.compression, 'compression'),
     concurrency: one.concurrency,
     readOnly: must(one.readOnly, 'readOnly'),
-    commitEveryMs: one.commitEvery,
     check: {
       schedules: must(one.check?.schedules, 'check.schedules'),
       priority: must(one.check?.priority, 'check.priority'),

@@ -59,8 +59,6 @@ interface RepositoryBase {
   /** Requests at once; `undefined`: what suits the store. */
   readonly concurrency: number | undefined;
   readonly readOnly: boolean;
-  /** How often a running backup commits what it has; `undefined`: what suits the store. */
-  readonly commitEveryMs: number | undefined;
   readonly check: { readonly schedules: readonly Schedule[]; readonly priority: ConfiguredPriority };
 }
 

@@ -20,6 +20,7 @@ const backupKeys: readonly (readonly [key: string, what: string])[] = [
 
 const repositoryKeys: readonly (readonly [key: string, what: string])[] = [
   ['bandwidth', 'a bandwidth limit'],
+  ['commitEvery', 'a commit interval'],
   ['gc', 'gc'],
   ['goal', 'a goal'],
   ['budget', 'a budget'],

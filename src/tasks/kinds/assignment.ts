@@ -43,7 +43,6 @@ export interface RepositoryAssignment {
   readonly compression?: number;
   /** Requests at once. */
   readonly concurrency?: number;
-  readonly commitEveryMs?: number;
 }
 
 /** A repository as the target of a backup. */
