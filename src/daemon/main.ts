@@ -78,8 +78,7 @@ async function untilStopped(daemon: Daemon, log: DaemonLog): Promise<number> {
   };
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   try {
-    await Promise.race([asking, daemon.lost]);
-    await daemon.stop();
+    await Promise.race([asking, daemon.lost]).finally(() => daemon.stop());
     return 0;
   } finally {
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
