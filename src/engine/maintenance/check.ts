@@ -3,6 +3,7 @@ import { CancelledError } from '../../core/errors.ts';
 import type { PackId, SnapshotId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import type { DamagedBlob } from '../format/shapes.ts';
+import { deadBlob } from '../repository/blob-table.ts';
 import type { OpenRepository } from '../repository/open-repository.ts';
 import type { HistoryWarning } from '../repository/repository.ts';
 import { checkPackData } from './check-packs.ts';
@@ -99,7 +100,7 @@ async function mark(
 ): Promise<CheckReport['marked']> {
   const known = repository.view.damaged;
   const packs = damaged.packs.filter((pack) => !known.has(pack));
-  const blobs = damaged.blobs.filter(({ pack }) => !known.has(pack));
+  const blobs = damaged.blobs.filter(({ pack, blob }) => !known.has(pack) && !known.has(deadBlob(pack, blob)));
   for (let at = 0; at < Math.max(packs.length, blobs.length); at += namesPerEntry) {
     const end = at + namesPerEntry;
     await repository.append({ kind: 'damaged', packs: packs.slice(at, end), blobs: blobs.slice(at, end) }, signal);

@@ -16,12 +16,17 @@ import type { BlobLocation } from './repository.ts';
 /** What must not be used: whole packs (`<pack id>`) and single blobs of packs (`<pack id>/<blob id in hex>`). */
 export type DeadSet = ReadonlySet<string>;
 
+/** How a single blob of a pack is named in a `DeadSet`. */
+export function deadBlob(pack: PackId, blob: BlobId): string {
+  return `${pack}/${toHex(blob)}`;
+}
+
 /** The packs without what is dead. */
 export function alivePart(packs: readonly IndexedPack[], dead: DeadSet): readonly IndexedPack[] {
   if (dead.size === 0) return packs;
   return packs
     .filter((pack) => !dead.has(pack.id))
-    .map((pack) => ({ ...pack, entries: pack.entries.filter((entry) => !dead.has(`${pack.id}/${toHex(entry.id)}`)) }));
+    .map((pack) => ({ ...pack, entries: pack.entries.filter((entry) => !dead.has(deadBlob(pack.id, entry.id))) }));
 }
 
 /** What the table was made from. */

@@ -4,14 +4,13 @@
  * higher entry id.
  */
 import type { CheckpointId, RunId, SegmentId, SnapshotId, WriterId } from '../../core/ids.ts';
-import { toHex } from '../../core/bytes.ts';
 import type { CheckpointState, OpenRun } from '../format/checkpoint.ts';
 import type { BlobRef } from '../format/blob.ts';
 import type { DecodedEntry } from '../format/entry.ts';
 import type { EntryBody, ProgressBody, Role } from '../format/entry-body.ts';
 import { entryName } from '../format/names.ts';
 import type { JournalHead } from '../format/shapes.ts';
-import type { DeadSet } from './blob-table.ts';
+import { deadBlob, type DeadSet } from './blob-table.ts';
 import { Doubts, SeenDamage } from './doubts.ts';
 import { Covered, forkWindow, type Journal } from './journal.ts';
 import { inOrder } from './journal-order.ts';
@@ -134,7 +133,7 @@ class Fold {
 
   #addDamaged({ packs, blobs }: CheckpointState['damaged']): void {
     for (const pack of packs) this.#damaged.add(pack);
-    for (const { pack, blob } of blobs) this.#damaged.add(`${pack}/${toHex(blob)}`);
+    for (const { pack, blob } of blobs) this.#damaged.add(deadBlob(pack, blob));
   }
 
   /** A snapshot committed twice keeps what an amendment said in between. */
