@@ -81,9 +81,14 @@ export function snapshotFolder(snapshot: SnapshotName): string {
   return `${groupFolder(snapshot)}/${formatTime(snapshot.timeSeconds)}`;
 }
 
+/** Whether the seconds since the epoch lie between the first one and the end of the year 9999. */
+export function isBackupTime(timeSeconds: number): boolean {
+  return Number.isInteger(timeSeconds) && timeSeconds >= 1 && timeSeconds <= latestSeconds;
+}
+
 /** `2024-06-05T14:24:36Z`. @throws RangeError for a time before 1 or after the year 9999. */
 export function formatTime(timeSeconds: number): string {
-  if (!Number.isInteger(timeSeconds) || timeSeconds < 1 || timeSeconds > latestSeconds) {
+  if (!isBackupTime(timeSeconds)) {
     throw new RangeError(`not a backup time: ${String(timeSeconds)}`);
   }
   return `${new Date(timeSeconds * 1000).toISOString().slice(0, 19)}Z`;

@@ -165,15 +165,12 @@ export class OpenRepository implements Repository {
     if (!this.#table) await this.#updateTable(signal);
   }
 
-  async locateAll(id: BlobId, signal?: AbortSignal): Promise<readonly BlobLocation[]> {
-    const found: BlobLocation[] = [];
+  async *locateAll(isWanted: (id: BlobId) => boolean, signal?: AbortSignal): AsyncGenerator<BlobLocation> {
     for (const segment of this.#view.segments) {
-      for (const pack of (await this.#tryReadSegment(segment, signal)) ?? []) {
-        const entry = pack.entries.find((each) => equalBytes(each.id, id));
-        if (entry) found.push({ pack: pack.id, epoch: pack.epoch, packBytes: pack.sizeBytes, entry });
+      for (const { id, epoch, sizeBytes, entries } of (await this.#tryReadSegment(segment, signal)) ?? []) {
+        for (const entry of entries) if (isWanted(entry.id)) yield { pack: id, epoch, packBytes: sizeBytes, entry };
       }
     }
-    return found;
   }
 
   async readContent(kind: Exclude<BlobKind, 'pbs-chunk'>, ref: BlobRef, signal?: AbortSignal): Promise<Uint8Array> {
@@ -185,7 +182,7 @@ export class OpenRepository implements Repository {
       return await this.#openContent(first, ref, signal);
     } catch (error) {
       if (!isLoss(error)) throw error;
-      for (const other of await this.locateAll(id, signal)) {
+      for await (const other of this.locateAll((each) => equalBytes(each, id), signal)) {
         if (other.pack === first?.pack) continue;
         const content = await this.#openContent(other, ref, signal).catch((again: unknown) => {
           if (!isLoss(again)) throw again;

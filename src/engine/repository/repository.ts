@@ -155,8 +155,8 @@ export interface Repository {
   /** Sealed bytes of a pack or of a part of it; for restore workers and checks. */
   readPack(pack: PackId, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
 
-  /** Every place where the blob lies, slowly but without the cache: for when a read failed. */
-  locateAll(id: BlobId, signal?: AbortSignal): Promise<readonly BlobLocation[]>;
+  /** Every place where wanted blobs lie, in one slow pass over the index, without the cache: for when a read failed. */
+  locateAll(isWanted: (id: BlobId) => boolean, signal?: AbortSignal): AsyncIterable<BlobLocation>;
 
   /** Starts a run of writes. @throws NesteggError `repository.feature` when this program may not write here. */
   write(options: { readonly run: RunId; readonly signal?: AbortSignal | undefined }): Promise<WriteSession>;

@@ -12,8 +12,6 @@ import { planFetches, type Needed, type Piece } from './fetch-plan.ts';
 
 const chunksPerInspection = 128;
 const piecesAtOnce = 8;
-/** Chunks whose other copies are looked for when the first one is bad: that reads every index segment. */
-const secondLooks = 32;
 
 export interface FetcherOptions {
   readonly repository: Repository;
@@ -28,7 +26,7 @@ export class ChunkFetcher {
   readonly #options: FetcherOptions;
   readonly #budget: Semaphore;
   readonly #slots = new Semaphore(piecesAtOnce);
-  #secondLooks = 0;
+  #copies: Promise<ReadonlyMap<number, readonly BlobLocation[]>> | undefined;
 
   constructor(options: FetcherOptions) {
     this.#options = options;
@@ -66,7 +64,7 @@ export class ChunkFetcher {
 
   /** What has to be fetched for chunks that are not present. Chunks that no pack has are quarantined. */
   plan(): Piece[] {
-    const { plan, repository, budgetBytes } = this.#options;
+    const { plan, repository } = this.#options;
     const needed: Needed[] = [];
     for (let chunk = 0; chunk < plan.count; chunk += 1) {
       if (plan.stateOf(chunk) === chunkStates.present) continue;
@@ -74,12 +72,12 @@ export class ChunkFetcher {
       if (location) needed.push(neededAt(chunk, plan.ownerOf(chunk), location));
       else plan.quarantine(chunk, 'no pack of the repository has it');
     }
-    return planFetches(needed, Math.floor(budgetBytes / 3));
+    return planFetches(needed, this.#longestPiece());
   }
 
   /** Fetches one piece and inserts its chunks. @throws StorageError when the store cannot be reached, NesteggError (`restore.target`). */
   async fetch(piece: Piece): Promise<void> {
-    const { signal, plan } = this.#options;
+    const { signal } = this.#options;
     const releaseSlot = await this.#slots.take(1, signal);
     const releaseBytes = await this.#budget.take(piece.length, signal).catch((error: unknown) => {
       releaseSlot();
@@ -87,8 +85,8 @@ export class ChunkFetcher {
     });
     try {
       const bad = await this.#extract(piece);
-      for (const [needed, reason] of bad) plan.quarantine(needed.chunk, reason);
-      for (const [needed, reason] of bad) await this.#lookElsewhere(needed, reason);
+      this.#quarantine(bad);
+      if (bad.size > 0) await this.#lookElsewhere(bad);
     } finally {
       releaseBytes();
       releaseSlot();
@@ -128,20 +126,42 @@ export class ChunkFetcher {
     return bad;
   }
 
-  /** Another pack may hold the same chunk, from a run that did not know of this one. */
-  async #lookElsewhere(needed: Needed, reason: string): Promise<void> {
-    if (this.#secondLooks >= secondLooks) return;
-    this.#secondLooks += 1;
-    const { repository, plan, signal } = this.#options;
-    const others = await repository.locateAll(plan.idAt(needed.chunk), signal);
-    for (const location of others) {
-      if (location.pack === needed.pack) continue;
-      const other = neededAt(needed.chunk, needed.owner, location);
-      const [piece] = planFetches([other], Infinity);
-      const bad = piece && (await this.#extract(piece));
-      if (bad?.size === 0) return;
+  #quarantine(bad: ReadonlyMap<Needed, string>): void {
+    for (const [{ chunk }, reason] of bad) this.#options.plan.quarantine(chunk, reason);
+  }
+
+  /** Other packs may hold the same chunks, from runs that did not know of these ones. */
+  async #lookElsewhere(bad: ReadonlyMap<Needed, string>): Promise<void> {
+    const copies = await (this.#copies ??= this.#findCopies());
+    let left = [...bad.keys()];
+    for (let round = 0; left.length > 0; round += 1) {
+      const others = left.flatMap(({ chunk, owner }) => {
+        const location = copies.get(chunk)?.[round];
+        return location ? [neededAt(chunk, owner, location)] : [];
+      });
+      left = [];
+      for (const piece of planFetches(others, this.#longestPiece())) {
+        const again = await this.#extract(piece);
+        this.#quarantine(again);
+        left.push(...again.keys());
+      }
     }
-    plan.quarantine(needed.chunk, reason);
+  }
+
+  /** Where the chunks of the window lie besides the place that the index tells first: few, and looked for once. */
+  async #findCopies(): Promise<ReadonlyMap<number, readonly BlobLocation[]>> {
+    const { plan, repository, signal } = this.#options;
+    const copies = new Map<number, BlobLocation[]>();
+    for await (const location of repository.locateAll((id) => plan.numberOf(id) >= 0, signal)) {
+      if (repository.locate(location.entry.id)?.pack === location.pack) continue;
+      const chunk = plan.numberOf(location.entry.id);
+      copies.set(chunk, [...(copies.get(chunk) ?? []), location]);
+    }
+    return copies;
+  }
+
+  #longestPiece(): number {
+    return Math.floor(this.#options.budgetBytes / 3);
   }
 }
 

@@ -63,6 +63,12 @@ export class ChunkPlan {
     }
   }
 
+  /** Number of the chunk with that id, or -1. */
+  numberOf(id: BlobId): number {
+    const slot = this.#table.find(id);
+    return slot < 0 ? -1 : this.#table.value(slot, 0);
+  }
+
   idAt(chunk: number): BlobId {
     return blobId(this.#ids.subarray(chunk * idBytes, (chunk + 1) * idBytes));
   }
@@ -112,8 +118,7 @@ export class ChunkPlan {
   }
 
   #reasonOf(digest: ReturnType<ReturnType<typeof pbsChunkDigests>>, length: number): string | undefined {
-    const slot = this.#table.find(this.#repository.blobId('pbs-chunk', { digest, length }));
-    return slot < 0 ? undefined : this.#reasons.get(this.#table.value(slot, 0));
+    return this.#reasons.get(this.numberOf(this.#repository.blobId('pbs-chunk', { digest, length })));
   }
 
   #put(id: BlobId, digest: Uint8Array, length: number, rule: number, owner: number): void {

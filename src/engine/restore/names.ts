@@ -1,7 +1,7 @@
 /** Where snapshots go in the target. Pure. */
-import { UsageError } from '../../core/errors.ts';
+import { CorruptionError, UsageError } from '../../core/errors.ts';
 import type { SnapshotRecord } from '../format/snapshot.ts';
-import { isNamespace, type SnapshotName } from '../pbs/layout.ts';
+import { isBackupTime, isNamespace, isSafeId, type SnapshotName } from '../pbs/layout.ts';
 
 /** The innermost namespace that holds all of these; empty for the root. */
 export function commonNamespace(namespaces: readonly string[]): string {
@@ -15,9 +15,15 @@ export function commonNamespace(namespaces: readonly string[]): string {
   return parts.join('/');
 }
 
-/** @throws UsageError when the namespace would be one that PBS does not allow. */
+/**
+ * @throws UsageError when the namespace would be one that PBS does not allow; CorruptionError when the record names what
+ * no datastore can hold: whoever has the keys can write such a record, and names become paths.
+ */
 export function placeOf(record: SnapshotRecord, common: string, target: string | undefined): SnapshotName {
   const { namespace, backupType, backupId, backupTime } = record.source;
+  if (!isNamespace(namespace) || !isSafeId(backupId) || !isBackupTime(backupTime)) {
+    throw new CorruptionError(`the snapshot record names an impossible snapshot: ${JSON.stringify(backupId)}`);
+  }
   const below = namespace.slice(common === '' ? 0 : common.length + 1);
   const placed = target === undefined ? namespace : [target, below].filter((part) => part !== '').join('/');
   if (!isNamespace(placed)) {

@@ -1,10 +1,11 @@
-import { isCancellation, NesteggError } from '../../core/errors.ts';
+import { CorruptionError, isCancellation, NesteggError } from '../../core/errors.ts';
 import { createOsLocks } from '../../core/os-lock-helper.ts';
 import { problemOf, type Problem } from '../../core/problem.ts';
 import { ProgressMeter } from '../../core/progress.ts';
 import { RestorePool } from '../compute/restore-pool.ts';
 import type { SnapshotRecord } from '../format/snapshot.ts';
 import { datastoreOwner } from '../pbs/datastore-writer/new-file.ts';
+import type { SnapshotName } from '../pbs/layout.ts';
 import { DatastoreLocks } from '../pbs/snapshot-lock.ts';
 import type { SnapshotSummary } from '../repository/repository.ts';
 import { commonNamespace, placeOf } from './names.ts';
@@ -139,7 +140,7 @@ class RestoreRun {
     this.#meter.phase('plan', label);
     try {
       const record = await readRecord(repository, summary, signal);
-      const name = placeOf(record, common, target.namespace);
+      const name = placeAs(record, common, target.namespace);
       label = snapshotLabel(name);
       const stored = await loadStored(repository, summary, record, name, signal);
       const existing = await compareExisting(this.#target, stored);
@@ -230,6 +231,15 @@ async function readRecord(
     if (error instanceof NesteggError && (error.code === 'repository.corrupt' || error.code === 'not-found')) {
       throw new UnreadableFile('the snapshot record', error);
     }
+    throw error;
+  }
+}
+
+function placeAs(record: SnapshotRecord, common: string, namespace: string | undefined): SnapshotName {
+  try {
+    return placeOf(record, common, namespace);
+  } catch (error) {
+    if (error instanceof CorruptionError) throw new UnreadableFile('the snapshot record', error);
     throw error;
   }
 }

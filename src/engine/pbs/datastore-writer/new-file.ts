@@ -9,7 +9,7 @@
  * names; temporary names carry a mark of ours, so that what a crash left is told from what PBS is writing; files are
  * 0644, folders 0755 (chunk folders 0750), owned by backup (34:34) when we are root and by us otherwise.
  */
-import { chmod, chown, mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NesteggError, messageOf, systemCode } from '../../../core/errors.ts';
 import type { Random } from '../../../core/random.ts';
@@ -102,12 +102,22 @@ export async function createFolder(target: Pick<FileTarget, 'owner'>, path: stri
   try {
     await mkdir(path, { mode });
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
-    throw cannotWrite(path, error);
+    if (systemCode(error) !== 'EEXIST') throw cannotWrite(path, error);
+    await requireFolder(path);
+    return false;
   }
   await chmod(path, mode);
   if (target.owner) await chown(path, target.owner.uid, target.owner.gid);
   return true;
+}
+
+/** Garbage collection follows no links, so chunks of what lies behind one would be removed; and links lead anywhere. */
+async function requireFolder(path: string): Promise<void> {
+  if ((await lstat(path)).isDirectory()) return;
+  throw new NesteggError('restore.target', `${path} is not a folder, so nothing is written below it`, {
+    hint: 'Symbolic links within a datastore are not followed: put the folder itself there.',
+    context: { path },
+  });
 }
 
 export function cannotWrite(path: string, error: unknown): NesteggError {

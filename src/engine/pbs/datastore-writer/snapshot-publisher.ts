@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { equalBytes, utf8 } from '../../../core/bytes.ts';
 import { NesteggError, messageOf, systemCode } from '../../../core/errors.ts';
 import type { Random } from '../../../core/random.ts';
@@ -176,6 +176,7 @@ export class SnapshotPublisher {
     try {
       await syncFolder(this.directory);
       await writeDurably(this.#target, this.#temporaryManifest, manifestBlob, 'w');
+      await syncFolder(dirname(this.directory));
       await rename(this.#temporaryManifest, path);
       await syncFolder(this.directory);
     } catch (error) {
