@@ -75,6 +75,7 @@ class Reader {
   readonly #surroundings: ProcessSurroundings;
   readonly #log: Logger;
   readonly #child: Child;
+  readonly #gone: () => void;
   readonly #over = new AbortController();
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
@@ -90,6 +91,7 @@ class Reader {
     this.#settings = settings;
     this.#surroundings = surroundings;
     this.#log = log;
+    this.#gone = gone;
     this.#lastAskedMs = surroundings.clock.monotonic();
     this.#child = new Child(settings.entry, {}, surroundings, {
       message: (message) => {
@@ -131,7 +133,9 @@ class Reader {
     }
   }
 
+  /** From here on nobody asks it any more: a question would be lost with the process. */
   end(): void {
+    this.#gone();
     this.#child.kill();
   }
 
