@@ -1,8 +1,9 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toHex } from '../../core/bytes.ts';
+import { toHex, utf8 } from '../../core/bytes.ts';
 import type { SegmentId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
+import { sha256Hex } from '../crypto/sha256.ts';
 import type { IndexedPack } from '../format/index-segment.ts';
 import type { BlobTable, DeadSet, TableStamp } from './blob-table.ts';
 import { loadLmdb, LmdbTable } from './lmdb-table.ts';
@@ -62,12 +63,14 @@ async function keptTable(request: TableRequest): Promise<BlobTable | undefined> 
   let found: LmdbTable | undefined;
   for (const name of await readdir(request.directory)) {
     const path = join(request.directory, name);
-    const table = found ? undefined : tryOpen(() => new LmdbTable(lmdb, path));
+    const mayFit = !found && name.startsWith(`${nameOf(request.dead)}-`);
+    const table = mayFit ? tryOpen(() => new LmdbTable(lmdb, path)) : undefined;
     if (table && fits(table.stamp(), request.segments, request.dead)) {
       found = table;
     } else {
       await table?.close();
-      await rm(path, { recursive: true, force: true });
+      // Another process may be opening or removing it too; what stays is removed another time.
+      await rm(path, { recursive: true, force: true }).catch(() => undefined);
     }
   }
   return found;
@@ -75,12 +78,17 @@ async function keptTable(request: TableRequest): Promise<BlobTable | undefined> 
 
 async function newTable(request: TableRequest): Promise<BlobTable> {
   const lmdb = request.kind === 'memory' ? undefined : await loadLmdb();
-  const table =
-    lmdb && request.directory !== undefined
-      ? new LmdbTable(lmdb, join(request.directory, toHex(request.random.bytes(8))))
-      : new MemoryTable();
+  const name = `${nameOf(request.dead)}-${toHex(request.random.bytes(8))}`;
+  const path = lmdb && request.directory !== undefined ? join(request.directory, name) : undefined;
+  const kept = lmdb && path !== undefined ? tryOpen(() => new LmdbTable(lmdb, path)) : undefined;
+  const table = kept ?? new MemoryTable();
   if (request.dead.size > 0) table.setDead(request.dead);
   return table;
+}
+
+/** First part of the folder's name: nobody adds to a table that is made for other dead packs, or is not told of them yet. */
+function nameOf(dead: DeadSet): string {
+  return sha256Hex(utf8([...dead].sort().join(' '))).slice(0, 16);
 }
 
 /** A damaged cache is not worth a failure: it is thrown away and made anew. */

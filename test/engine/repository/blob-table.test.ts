@@ -58,6 +58,26 @@ describe('the kept table', () => {
     await third.close();
   });
 
+  it.runIf(lmdb)('serves many who open it at once and disagree about what died', async () => {
+    const directory = join(folder, 'shared');
+    const dead = packOf('p1', []).id;
+    const openAgainAndAgain = async (number: number): Promise<void> => {
+      for (let turn = 0; turn < 3; turn += 1) {
+        const table = await openTable({
+          directory,
+          segments: new Set([s1, s2]),
+          dead: new Set(number % 2 === 0 ? [] : [dead]),
+          random: systemRandom,
+          readSegment: (id) => Promise.resolve(content.get(id)),
+        });
+        expect(table.packNumberOf(idOf('a')) >= 0).toBe(number % 2 === 0);
+        expect(table.packNumberOf(idOf('b'))).toBeGreaterThanOrEqual(0);
+        await table.close();
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, number) => openAgainAndAgain(number)));
+  });
+
   it('leaves out a segment that is lost, and asks for it again next time', async () => {
     const table = await openTable({
       directory: undefined,
