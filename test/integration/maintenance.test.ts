@@ -111,7 +111,10 @@ describe('check', () => {
     await session.flush();
     await session.close();
     expect((await check(data)).marked.blobs).toHaveLength(1);
-    expect((await check(data)).marked).toEqual({ packs: [], blobs: [] });
+    const next = await check(data);
+    expect(next.marked).toEqual({ packs: [], blobs: [] });
+    expect(next.settled).toHaveLength(next.snapshots);
+    expect(target.repository.unproven().size).toBe(0);
   });
 
   it('finds a lost index segment, and rebuild-index finds its packs again', async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
+import { toHex } from '../../core/bytes.ts';
 import { CancelledError } from '../../core/errors.ts';
-import type { PackId, SnapshotId } from '../../core/ids.ts';
+import { runId, type PackId, type SnapshotId } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import type { DamagedBlob } from '../format/shapes.ts';
 import { deadBlob } from '../repository/blob-table.ts';
@@ -29,6 +30,8 @@ export interface CheckReport {
   readonly problems: readonly CheckProblem[];
   /** Snapshots that cannot be restored completely. */
   readonly incomplete: readonly SnapshotId[];
+  /** Snapshots that were in doubt and were found whole: a mend entry says so. */
+  readonly settled: readonly SnapshotId[];
   /** A damaged entry was written: the next backup stores these blobs again. */
   readonly marked: { readonly packs: readonly PackId[]; readonly blobs: readonly DamagedBlob[] };
 }
@@ -72,6 +75,10 @@ export async function checkRepository(repository: OpenRepository, options: Check
   });
   const damaged = { packs: [...structure.lostPacks, ...data.damagedPacks], blobs: data.damagedBlobs };
   const marked = options.markDamaged ? await mark(repository, damaged, signal) : { packs: [], blobs: [] };
+  const settled =
+    options.markDamaged && marked.packs.length + marked.blobs.length === 0
+      ? await settle(repository, new Set(snapshots.incomplete), options)
+      : [];
   return {
     snapshots: repository.snapshots().length,
     packs: structure.packs.size,
@@ -86,8 +93,24 @@ export async function checkRepository(repository: OpenRepository, options: Check
       ...data.problems,
     ],
     incomplete: snapshots.incomplete,
+    settled,
     marked,
   };
+}
+
+/** What damage had put in doubt and everything was found of. Nothing is settled by a check that marked damage itself. */
+async function settle(
+  repository: OpenRepository,
+  incomplete: ReadonlySet<SnapshotId>,
+  { random, signal }: CheckOptions,
+): Promise<readonly SnapshotId[]> {
+  const whole = [...repository.unproven()].filter((id) => !incomplete.has(id));
+  const run = runId(toHex(random.bytes(16)));
+  for (let at = 0; at < whole.length; at += namesPerEntry) {
+    const snapshots = whole.slice(at, at + namesPerEntry);
+    await repository.append({ kind: 'mend', run, snapshots, segments: [] }, signal);
+  }
+  return whole;
 }
 
 /** Entries hold at most 64 KiB. */
