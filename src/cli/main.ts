@@ -6,7 +6,7 @@ import { Writable } from 'node:stream';
 import { systemClock } from '../core/clock.ts';
 import { CancelledError, UsageError } from '../core/errors.ts';
 import { systemRandom } from '../core/random.ts';
-import { programVersion } from '../daemon/version.ts';
+import { programVersion } from '../core/version.ts';
 import { runProgram } from './program.ts';
 import type { TextSink, World } from './world.ts';
 

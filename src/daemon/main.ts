@@ -7,7 +7,7 @@ import { loadConfig } from './config/load.ts';
 import { openLog, type DaemonLog } from './log/log.ts';
 import { Scrubber } from './log/scrubber.ts';
 import { secretTexts } from './config/assignments.ts';
-import { packageRoot, programVersion } from './version.ts';
+import { packageRoot, programVersion } from '../core/version.ts';
 import { startDaemon, type Daemon, type DaemonParts } from './wiring.ts';
 
 export interface DaemonOptions {
