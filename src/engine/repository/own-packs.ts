@@ -33,6 +33,10 @@ export class OwnPacks {
     return this.#unlisted;
   }
 
+  get unlistedBlobs(): number {
+    return this.#unlisted.reduce((sum, pack) => sum + pack.entries.length, 0);
+  }
+
   get unnamed(): readonly OwnSegment[] {
     return this.#unnamed;
   }

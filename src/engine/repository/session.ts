@@ -35,8 +35,11 @@ import type {
   WriteSession,
 } from './repository.ts';
 
-/** An index segment and a progress entry are written at least this often during a run. */
-export const progressEvery = { packs: 256, ms: 3_600_000 } as const;
+/**
+ * An index segment and a progress entry are written at least this often during a run. What is not named by an entry yet
+ * is kept in memory, some 400 bytes a blob: the bound on blobs is one on memory.
+ */
+export const progressEvery = { packs: 256, blobs: 2 ** 17, ms: 3_600_000 } as const;
 
 /** Summaries in one entry: far below the limit of an entry. */
 const linesPerEntry = 64;
@@ -313,9 +316,10 @@ export class Session implements WriteSession {
   }
 
   #progressIsDue(): boolean {
-    if (this.#own.unlisted.length === 0) return false;
-    const age = this.#parts.clock.monotonic() - this.#lastProgressMs;
-    return this.#own.unlisted.length >= progressEvery.packs || age >= progressEvery.ms;
+    const { unlisted, unlistedBlobs } = this.#own;
+    if (unlisted.length === 0) return false;
+    if (unlisted.length >= progressEvery.packs || unlistedBlobs >= progressEvery.blobs) return true;
+    return this.#parts.clock.monotonic() - this.#lastProgressMs >= progressEvery.ms;
   }
 
   async #progress(signal: AbortSignal | undefined): Promise<void> {

@@ -2,13 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { snapshotId, type EntryId } from '../../../src/core/ids.ts';
+import { blobId, packId, snapshotId, type EntryId } from '../../../src/core/ids.ts';
+import { sha256Hex } from '../../../src/engine/crypto/sha256.ts';
+import type { PackEntry } from '../../../src/engine/format/blob.ts';
 import { encodeEntry } from '../../../src/engine/format/entry.ts';
 import { utf8 } from '../../../src/core/bytes.ts';
 import { createOsLocks } from '../../../src/core/os-lock-helper.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { headsMemory } from '../../../src/engine/repository/memory-of-heads.ts';
 import type { OpenRepository } from '../../../src/engine/repository/open-repository.ts';
+import type { FinishedPack } from '../../../src/engine/repository/repository.ts';
+import { progressEvery } from '../../../src/engine/repository/session.ts';
 import { MemoryStorage } from '../../../src/engine/storage/memory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { newRun, openTestRepository, ownerSeed, testKeys, testRecord } from '../../support/repository.ts';
@@ -177,6 +181,28 @@ describe('a write session', () => {
     for (const name of await names(storage, 'packs/')) if (!kept.has(name)) await storage.delete(name);
     const session = await (await openTestRepository(storage)).write({ run: newRun() });
     for (const { id } of first.snapshots()) expect(session.relyOn(id)).toBe(false);
+    await session.close();
+  });
+
+  it('lets the journal name what it stored as soon as many blobs wait for that', async () => {
+    const storage = new MemoryStorage();
+    const session = await (await openTestRepository(storage)).write({ run: newRun() });
+    const blobs = progressEvery.blobs / 2;
+    const ids = systemRandom.bytes(progressEvery.blobs * 32);
+    const packOf = (number: number): FinishedPack => {
+      const bytes = new Uint8Array(blobs * 41 + 32).fill(number);
+      const entries = Array.from({ length: blobs }, (_, at): PackEntry => {
+        const id = blobId(ids.subarray((number * blobs + at) * 32).subarray(0, 32));
+        return { kind: 'pbs-chunk', codec: 0, id, offset: at * 41, sealedLength: 41, plainLength: 1 };
+      });
+      return { id: packId(sha256Hex(bytes)), bytes, entries, epoch: 0 };
+    };
+    await session.addPack(packOf(0));
+    expect(await names(storage, 'index/')).toHaveLength(0);
+    await session.addPack(packOf(1));
+    expect(await names(storage, 'index/')).toHaveLength(1);
+    expect(await names(storage, 'journal/')).toHaveLength(1);
+    expect(session.claim(blobId(ids.subarray(0, 32)))).toBe('known');
     await session.close();
   });
 
