@@ -103,12 +103,12 @@ class BackupRun {
       await this.#work();
     } catch (error) {
       if (this.#request.signal?.aborted !== true && !isCancellation(error)) {
-        await this.#end(true);
+        await this.#end();
         throw error;
       }
       cancelled = true;
     }
-    await this.#end(cancelled);
+    await this.#end();
     return this.#report(cancelled);
   }
 
@@ -133,6 +133,8 @@ class BackupRun {
   async #commit(): Promise<void> {
     this.#meter.phase('commit');
     await this.#group.commit();
+    // Once more: what was uploaded meanwhile is told even when nothing comes after it.
+    this.#meter.phase('commit');
   }
 
   async #amend(plan: BackupPlan): Promise<void> {
@@ -311,10 +313,10 @@ class BackupRun {
     return this.#targets.reduce((sum, target) => sum + target.totals.storedBytes, 0);
   }
 
-  async #end(broken: boolean): Promise<void> {
+  async #end(): Promise<void> {
     await this.#group.abandon();
     await this.#pool?.close();
-    await Promise.all(this.#targets.map((target) => target.close(broken)));
+    await Promise.all(this.#targets.map((target) => target.close()));
   }
 
   #report(cancelled: boolean): BackupReport {

@@ -97,12 +97,12 @@ export class TargetRun {
     this.#snapshots.push(...snapshots);
   }
 
-  /** Ends the session. A failed or cancelled one makes no further request to the store. */
-  async close(cancelled: boolean): Promise<void> {
+  /** Ends the session. A failed one makes no further request to the store; a cancelled one still says what it has stored. */
+  async close(): Promise<void> {
     const session = await this.#opening?.catch(() => undefined);
     if (!session) return;
     try {
-      await (cancelled || !this.active ? session.abandon() : session.close());
+      await (this.active ? session.close() : session.abandon());
     } catch (error) {
       this.fail(error);
     }

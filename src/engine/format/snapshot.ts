@@ -22,7 +22,7 @@ import {
 } from './json.ts';
 import { limits } from './limits.ts';
 import { assuranceExtraBytes, type Assurance } from './pbs-chunk-id.ts';
-import { longestList, names, refs, runIds, times } from './shapes.ts';
+import { longestList, names, refs, runIds, times, type SnapshotListing } from './shapes.ts';
 
 /** A PBS file that is not an index: manifest, configuration, log. Byte for byte, cut into pieces. */
 export interface PbsBlobFile {
@@ -213,6 +213,20 @@ export function decodeSnapshotRecord(content: Uint8Array): SnapshotRecord {
 /** The id of a snapshot, from the digest of its first record. */
 export function snapshotIdOf(firstRecord: Digest): SnapshotId {
   return snapshotId(toHex(firstRecord).slice(0, 32));
+}
+
+/** What the journal tells of a snapshot whose record is stored as `ref`. */
+export function listingOf(record: SnapshotRecord, ref: BlobRef): SnapshotListing {
+  return {
+    id: snapshotIdOf(ref.digest),
+    record: ref,
+    backup: record.backup,
+    group: record.group,
+    item: record.item,
+    timeMs: record.timeMs,
+    sizeBytes: record.source.files.reduce((sum, file) => sum + file.size, 0),
+    damaged: record.source.holes.length > 0,
+  };
 }
 
 function refuseNewer(value: unknown): void {

@@ -259,7 +259,7 @@ export class OpenRepository implements Repository {
       ledger: this.#ledger,
       ended: async (abandoned) => {
         await writer.release();
-        if (!abandoned) await this.#tryToSettle(signal);
+        if (!abandoned && signal?.aborted !== true) await this.#tryToSettle(signal);
         if (this.#listing) await keepListing(this.#listing, this.#listingPlace());
       },
     });

@@ -117,7 +117,10 @@ export interface WriteSession {
    */
   mend(snapshots: readonly SnapshotId[], signal?: AbortSignal): Promise<CommitResult>;
 
-  /** Ends the session; what was uploaded and flushed stays for later runs. Always call one of `close` and `abandon`. */
+  /**
+   * Ends the session, after a cancelled run too: the journal names the confirmed packs first, so that later runs go on
+   * from them. Always call one of `close` and `abandon`.
+   */
   close(): Promise<void>;
   /** Like `close`, without another request to the store. */
   abandon(): Promise<void>;

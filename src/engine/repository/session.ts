@@ -1,4 +1,4 @@
-import { CancelledError, NesteggError } from '../../core/errors.ts';
+import { CancelledError, isCancellation, NesteggError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
 import {
   digest,
@@ -18,7 +18,7 @@ import { packName, segmentName } from '../format/names.ts';
 import { encodeBlobContent, type BlobKind, type BlobRef, type CompressionLevel } from '../format/blob.ts';
 import { PackBuilder } from '../format/pack.ts';
 import type { SnapshotListing } from '../format/shapes.ts';
-import { encodeSnapshotRecord, snapshotIdOf, type SnapshotRecord } from '../format/snapshot.ts';
+import { encodeSnapshotRecord, listingOf, type SnapshotRecord } from '../format/snapshot.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { BlobTable, DeadSet } from './blob-table.ts';
 import { Claims } from './claims.ts';
@@ -132,7 +132,8 @@ export class Session implements WriteSession {
     try {
       await this.#parts.storage.put(packName(pack.id), pack.bytes, { signal });
     } catch (error) {
-      throw this.#break(error);
+      // A pack given up on request leaves the session as it was: what is confirmed can still be named.
+      throw isCancellation(error) ? error : this.#break(error);
     }
     const indexed = {
       id: pack.id,
@@ -223,14 +224,24 @@ export class Session implements WriteSession {
 
   async close(): Promise<void> {
     if (!this.#open) return;
-    this.#open = false;
     await this.#turn.catch(() => undefined);
+    try {
+      if (this.#broken === undefined) await this.#inTurn(() => this.#progress(undefined));
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#open = false;
     await this.#parts.ended(this.#broken !== undefined);
   }
 
   async abandon(): Promise<void> {
+    if (!this.#open) return;
     this.#broken ??= new CancelledError();
-    await this.close();
+    await this.#turn.catch(() => undefined);
+    await this.#end();
   }
 
   /** Steps 1 to 7 of the write order (format page, section 11). */
@@ -279,16 +290,7 @@ export class Session implements WriteSession {
 
   async #line(record: SnapshotRecord, signal: AbortSignal | undefined): Promise<SnapshotListing> {
     const ref = await this.addBlob('snapshot', encodeSnapshotRecord(record), signal);
-    return {
-      id: snapshotIdOf(ref.digest),
-      record: ref,
-      backup: record.backup,
-      group: record.group,
-      item: record.item,
-      timeMs: record.timeMs,
-      sizeBytes: record.source.files.reduce((sum, file) => sum + file.size, 0),
-      damaged: record.source.holes.length > 0,
-    };
+    return listingOf(record, ref);
   }
 
   #summaries(lines: readonly SnapshotListing[]): SnapshotSummary[] {

@@ -6,6 +6,9 @@ import { blobId, packId, snapshotId, type EntryId } from '../../../src/core/ids.
 import { sha256Hex } from '../../../src/engine/crypto/sha256.ts';
 import type { PackEntry } from '../../../src/engine/format/blob.ts';
 import { encodeEntry } from '../../../src/engine/format/entry.ts';
+import { CancelledError } from '../../../src/core/errors.ts';
+import { contentRef } from '../../../src/engine/compute/content-ref.ts';
+import { PackBuilder, type BuiltPack } from '../../../src/engine/format/pack.ts';
 import { utf8 } from '../../../src/core/bytes.ts';
 import { createOsLocks } from '../../../src/core/os-lock-helper.ts';
 import { systemRandom } from '../../../src/core/random.ts';
@@ -111,6 +114,26 @@ describe('a write session', () => {
     const again = await next.write({ run: newRun() });
     expect(again.claim(testKeys.blobId('data', ref))).toBe('known');
     await again.close();
+  });
+
+  it('names what was confirmed when a run is cancelled, so that the next one goes on from there', async () => {
+    const storage = new MemoryStorage();
+    const session = await (await openTestRepository(storage)).write({ run: newRun() });
+    const builder = (content: string): BuiltPack => {
+      const pack = new PackBuilder({ keys: testKeys, capacityBytes: 2 ** 16, random: systemRandom });
+      const bytes = utf8(content);
+      pack.add('data', testKeys.blobId('data', contentRef(bytes)), 0, bytes, bytes.byteLength);
+      return pack.finish();
+    };
+    await session.addPack(builder('confirmed'));
+    const given = AbortSignal.abort(new CancelledError());
+    await expect(session.addPack(builder('given up'), given)).rejects.toMatchObject({ code: 'cancelled' });
+    await session.close();
+
+    const next = await (await openTestRepository(storage)).write({ run: newRun() });
+    expect(next.claim(testKeys.blobId('data', contentRef(utf8('confirmed'))))).toBe('known');
+    expect(next.claim(testKeys.blobId('data', contentRef(utf8('given up'))))).toBe('new');
+    await next.close();
   });
 
   it('does not trust a pack that the journal names and the store lacks', async () => {
