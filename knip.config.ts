@@ -32,8 +32,8 @@ const config: KnipConfig = {
   project: ['src/**/*.{ts,mjs}', 'test/**/*.ts', 'bench/**/*.ts', 'tools/**/*.{mjs,ts}', 'ui/**/*.{ts,svelte}'],
   // A type that an exported signature names is part of that signature.
   ignoreExportsUsedInFile: true,
-  // Programs of the system that tests use.
-  ignoreBinaries: ['flock', 'perl', 'diff'],
+  // Programs of the system that tests and measurements use.
+  ignoreBinaries: ['apt-get', 'diff', 'flock', 'perl', 'restic'],
 };
 
 export default config;

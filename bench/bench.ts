@@ -11,7 +11,6 @@
  */
 import type { Clock } from '../src/core/clock.ts';
 import type { LargeDatastore } from './datastores.ts';
-import type { Restic } from './peers.ts';
 
 export interface Size {
   readonly name: 'full' | 'quick';
@@ -45,6 +44,11 @@ export const sizes: Readonly<Record<Size['name'], Size>> = {
     neededBytes: 2 * 2 ** 30,
   },
 };
+
+export interface Restic {
+  /** `restic 0.14.0 …` */
+  readonly version: string;
+}
 
 export interface World {
   readonly size: Size;

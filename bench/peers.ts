@@ -1,14 +1,9 @@
 /** What we are compared with: Debian's restic, and a plain copy. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { World } from './bench.ts';
+import type { Restic, World } from './bench.ts';
 import { remove, settleDisk } from './datastores.ts';
 import { measure, type Usage } from './measured-process.ts';
-
-export interface Restic {
-  /** `restic 0.14.0 …` */
-  readonly version: string;
-}
 
 /** restic, installed from Debian when this is root and it is missing. */
 export function findRestic(say: (text: string) => void): Restic | undefined {

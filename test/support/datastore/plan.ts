@@ -98,15 +98,3 @@ export function realisticPlan(seed: string, megabytes: number, key?: EncryptionK
     });
   return { seed, machines };
 }
-
-/** One VM of `chunks` chunks of 64 KiB, whose second snapshot changes `changed` of them: for measurements. */
-export function manyChunksPlan(seed: string, chunks: number, changed: number, snapshots = 1): DatastorePlan {
-  const disk: DiskPlan = {
-    name: 'drive-scsi0',
-    sizeBytes: chunks * 65_536,
-    chunkSize: 65_536,
-    changed,
-    content: 'quick',
-  };
-  return { seed, machines: [{ type: 'vm', id: '900', snapshots, disks: [disk] }] };
-}
